@@ -1,0 +1,1 @@
+"""Typed documents: what the JSON that crosses the bus looks like."""

@@ -1,0 +1,1 @@
+"""The hardware audit behind org.bee.Audit1."""

@@ -1,0 +1,5 @@
+"""Bytes to facts. Pure functions that read no file; bad bytes raise DecodeError or are named in the result."""
+
+
+class DecodeError(ValueError):
+    """The bytes are not what they claim to be; the message says where and why."""

@@ -1,0 +1,25 @@
+"""The one way to the hardware: files, folders, device controls and tools with deadlines; live or replayed."""
+
+from bee_machine.machine import (
+    ControlError,
+    Entry,
+    Machine,
+    ToolError,
+    ToolFlooded,
+    ToolHung,
+    ToolMissing,
+    ToolResult,
+    UdevDevice,
+)
+
+__all__ = [
+    "ControlError",
+    "Entry",
+    "Machine",
+    "ToolError",
+    "ToolFlooded",
+    "ToolHung",
+    "ToolMissing",
+    "ToolResult",
+    "UdevDevice",
+]
