@@ -6,6 +6,7 @@ kept for the next call when it ends.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -39,10 +40,8 @@ def _run(
         result = function(*arguments)
     except BaseException as error:  # noqa: BLE001 - handed on whole to the task that waits
         failure = error
-    try:
+    with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile: nobody waits any more
         loop.call_soon_threadsafe(_settle, done, result, failure)
-    except RuntimeError:
-        pass  # the loop has ended meanwhile: nobody waits any more
 
 
 def _settle(done: "asyncio.Future[Any]", result: object, failure: BaseException | None) -> None:
