@@ -80,7 +80,8 @@ def _read_members(source: IO[bytes]) -> dict[str, bytes]:
     members: dict[str, bytes] = {}
     left_bytes = CONTENT_LIMIT_BYTES
     try:
-        with tarfile.open(fileobj=source, mode="r|gz") as tar:
+        # Unpacked by gzip, not by tarfile's own stream reader, which trips over a truncated header.
+        with gzip.GzipFile(fileobj=source) as packed, tarfile.open(fileobj=packed, mode="r|") as tar:
             for member in tar:
                 left_bytes -= member.size
                 if left_bytes < 0 or len(members) >= MEMBER_LIMIT:

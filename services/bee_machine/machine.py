@@ -175,6 +175,13 @@ class Machine(ABC):
         answer: T = await asyncio.shield(task)
         return answer
 
+    async def close(self) -> None:
+        """Give up on shared reads that nobody got an answer to."""
+        hanging = [task for task in self._shared.values() if not task.done()]
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
 
 async def _awaited(read: Callable[[], Awaitable[T]]) -> T:
     return await read()

@@ -90,4 +90,5 @@ class Snapshot(Document):
     collectors: tuple[CollectorRun, ...]
     hardware: Hardware
     kernel_release: str = ""
+    boot_id: str = ""  # of the kernel: two snapshots with the same one saw the same run of the machine
     sections: tuple[str, ...] = ()  # what was asked for, when it was not everything

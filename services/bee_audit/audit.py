@@ -1,0 +1,158 @@
+"""One audit: collect all sections side by side, judge them, and put it all in one snapshot."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+from bee_audit.collectors import (
+    bmc,
+    board,
+    cpus,
+    firmware,
+    gpus,
+    memory,
+    network,
+    pcie,
+    psus,
+    sensors,
+    storage,
+)
+from bee_audit.rules.evidence import evidence_findings
+from bee_audit.rules.judge import judge, summarise
+from bee_audit.rules.thresholds import SITE_FILE, ThresholdError, Thresholds, built_in
+from bee_bus.documents.audit import (
+    SCHEMA_VERSION,
+    CollectorRun,
+    CollectorStatus,
+    Hardware,
+    Snapshot,
+    Summary,
+)
+from bee_bus.documents.base import Section
+from bee_bus.version import VERSION
+from bee_machine import Machine
+
+log = logging.getLogger(__name__)
+
+Collect: TypeAlias = Callable[[Machine], Awaitable[Section | None]]
+OnProgress: TypeAlias = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Collector:
+    section: str
+    collect: Collect
+    deadline_seconds: float
+
+
+# A deadline is for the whole section, above those of its single tools, so that one of them that hangs costs
+# its own component and the section still comes back. BMCs are slow: a repository of 200 sensors over KCS
+# takes many seconds.
+COLLECTORS = (
+    Collector("board", board.collect, 20),
+    Collector("cpus", cpus.collect, 20),
+    Collector("memory", memory.collect, 30),
+    Collector("storage", storage.collect, 90),
+    Collector("pcie", pcie.collect, 60),
+    Collector("network", network.collect, 30),
+    Collector("psus", psus.collect, 120),
+    Collector("sensors", sensors.collect, 120),
+    Collector("bmc", bmc.collect, 120),
+    Collector("gpus", gpus.collect, 60),
+)
+FIRMWARE = "firmware"  # made of the other sections
+SECTIONS = (*(collector.section for collector in COLLECTORS), FIRMWARE)
+
+
+def _ignore(section: str, state: str) -> None:
+    pass
+
+
+async def run_audit(
+    machine: Machine,
+    *,
+    sections: Sequence[str] = SECTIONS,
+    on_progress: OnProgress = _ignore,
+    started_at: datetime | None = None,
+) -> Snapshot:
+    """Audit the machine. Never fails: what could not be read is in the snapshot, and its verdict not OK.
+
+    ``sections``: the names wanted. ``on_progress(section, state)`` is told "running" and then the collector's
+    status. ``started_at``: the time to state, for a capture (default: now).
+    """
+    started = time.monotonic()
+    wanted = set(sections)
+    # The table of firmware is made of what every other section saw.
+    collectors = [one for one in COLLECTORS if FIRMWARE in wanted or one.section in wanted]
+    outcomes = await asyncio.gather(*(_collect(one, machine, on_progress) for one in collectors))
+    await machine.close()
+    runs = tuple(run for run, _ in outcomes)
+    found: dict[str, Any] = {run.name: section for run, section in outcomes}
+    if FIRMWARE in wanted:
+        found[FIRMWARE] = firmware.firmware_table(Hardware(summary=_NOT_JUDGED, **found))
+    hardware = Hardware(summary=_NOT_JUDGED, **{name: found[name] for name in found if name in wanted})
+    runs = tuple(run for run in runs if run.name in wanted)
+    thresholds, complaints = await _thresholds(machine)
+    findings = [*evidence_findings(hardware, runs, complaints), *judge(hardware, thresholds)]
+    now = started_at or datetime.now(UTC)
+    return Snapshot(
+        schema_version=SCHEMA_VERSION,
+        bee_version=VERSION,
+        host_name=await machine.read_text("/proc/sys/kernel/hostname") or "",
+        kernel_release=await machine.read_text("/proc/sys/kernel/osrelease") or "",
+        boot_id=await machine.read_text("/proc/sys/kernel/random/boot_id") or "",
+        started_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        duration_seconds=round(time.monotonic() - started, 3),
+        sections=tuple(name for name in SECTIONS if name in wanted) if wanted != set(SECTIONS) else (),
+        collectors=runs,
+        hardware=msgspec.structs.replace(hardware, summary=summarise(findings)),
+    )
+
+
+_NOT_JUDGED = Summary(verdict="Unknown", failure_count=0, warning_count=0, unknown_count=0, findings=())
+
+
+async def _collect(
+    collector: Collector, machine: Machine, on_progress: OnProgress
+) -> tuple[CollectorRun, Section | None]:
+    """Run one collector behind its border: whatever goes wrong costs this section only, and is named."""
+    on_progress(collector.section, "running")
+    started = time.monotonic()
+    section: Section | None = None
+    status: CollectorStatus
+    error = ""
+    try:
+        async with asyncio.timeout(collector.deadline_seconds):
+            section = await collector.collect(machine)
+        status = "absent" if section is None else "partial" if section.problems else "ok"
+        if section is not None:
+            error = "; ".join(section.problems)
+    except TimeoutError:
+        status, error = "timeout", f"did not answer within {collector.deadline_seconds:g} s"
+        log.error("section %s %s", collector.section, error)
+    except Exception as failure:
+        status, error = "error", f"{type(failure).__name__}: {failure}"
+        log.exception("section %s could not be read", collector.section)
+    on_progress(collector.section, status)
+    duration_seconds = round(time.monotonic() - started, 3)
+    run = CollectorRun(name=collector.section, status=status, error=error, duration_seconds=duration_seconds)
+    return run, section
+
+
+async def _thresholds(machine: Machine) -> tuple[Thresholds, tuple[str, ...]]:
+    """The limits in force, and what is wrong with the site's file."""
+    limits = built_in()
+    site = await machine.read_text(SITE_FILE)
+    if site is None:
+        return limits, ()
+    try:
+        return limits.layered(site, "site", SITE_FILE), ()
+    except ThresholdError as error:
+        log.error("%s", error)
+        return limits, (str(error),)
