@@ -74,6 +74,14 @@ class LiveMachine(Machine):
 
 
 def _read(path: str, limit_bytes: int) -> bytes:
+    try:
+        return _content(path, limit_bytes)
+    except OSError as error:
+        error.filename = path  # a read that fails does not name its file, unlike an open
+        raise
+
+
+def _content(path: str, limit_bytes: int) -> bytes:
     # O_NONBLOCK: a path that is a FIFO or a device without data must not hold the thread.
     with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0) as file:
         content = bytearray()

@@ -30,7 +30,7 @@ def server() -> FakeMachine:
             "/sys/firmware/dmi/tables/DMI": bytes(range(256)),
             "/sys/devices/pci0000:00/0000:00:01.0/vendor": "0x10de\n",
             "/sys/devices/pci0000:00/0000:00:01.0/config": b"\xde\x10" + b"\0" * 62,
-            "/sys/class/broken": OSError(errno.EIO, "Input/output error"),
+            "/sys/class/broken": OSError(errno.EIO, "Input/output error", "/sys/class/broken"),
             "/proc/sys/kernel/hostname": "rack7\n",
             "/sys/hung": Hang(),
         },
