@@ -13,12 +13,13 @@ A site file (``/etc/bee/thresholds.toml``) has the same shape; ``value`` is enou
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 from bee_bus.documents.audit import Threshold
 
 Layer = Literal["built-in", "site", "option"]
+LIMITS_FOLDER = Path(__file__).parent / "limits"
 SITE_FILE = "/etc/bee/thresholds.toml"
 
 
@@ -61,11 +62,9 @@ class Thresholds:
 def built_in() -> Thresholds:
     """The thresholds that bee ships, of every area."""
     table: dict[str, Threshold] = {}
-    folder = files("bee_audit.rules").joinpath("limits")
-    for resource in sorted(folder.iterdir(), key=lambda item: item.name):
-        if resource.name.endswith(".toml"):
-            for name, entry in _flat(tomllib.loads(resource.read_text("utf-8")), resource.name):
-                table[name] = _threshold(name, entry, "built-in", resource.name, None)
+    for file in sorted(LIMITS_FOLDER.glob("*.toml")):
+        for name, entry in _flat(tomllib.loads(file.read_text("utf-8")), file.name):
+            table[name] = _threshold(name, entry, "built-in", file.name, None)
     return Thresholds(table)
 
 
