@@ -26,13 +26,14 @@ class Structure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class RawStructure:
     """One structure as it stands in the table."""
 
-    __slots__ = ("data", "handle", "problems", "string_area", "type")
+    __slots__ = ("data", "handle", "problems", "string_area", "type", "version")
 
-    def __init__(self, data: bytes, string_area: bytes) -> None:
+    def __init__(self, data: bytes, string_area: bytes, version: tuple[int, int, int]) -> None:
         self.type = data[0]
         self.handle = int.from_bytes(data[2:4], "little")
         self.data = data  # the formatted area, header included
         self.string_area = string_area
+        self.version = version  # of the whole table
         self.problems: list[str] = []
 
     def strings(self) -> tuple[str, ...]:
