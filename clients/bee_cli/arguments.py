@@ -1,0 +1,157 @@
+"""What can be typed: the parser, and nothing that takes time to load."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from bee_bus.version import VERSION
+from bee_cli.exits import ERROR
+
+DECODE_KINDS = ("smbios", "fru", "vpd", "pci")
+
+_EXIT_CODES = "exit codes: 0 OK, 1 Warning, 2 Critical, 3 Unknown or any error"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose usage errors exit with 3: argparse's own 2 would mean Critical to whoever watches."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(ERROR, f"{self.prog}: {message}\n")
+
+
+def parser() -> Parser:
+    top = Parser(
+        prog="bee",
+        description="Inventories, tests and judges this server.",
+        epilog=f"{_EXIT_CODES}. bee COMMAND --help tells more.",
+        parents=[_common()],
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"bee {VERSION}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    _audit(commands)
+    _capture(commands)
+    _status(commands)
+    _decode(commands)
+    return top
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The command and its options. Raises SystemExit: 3 for what is not allowed, 0 after --help and --version."""
+    defaults = argparse.Namespace(private=False, no_color=False)
+    return parser().parse_args(words, defaults)
+
+
+def section_names() -> tuple[str, ...]:
+    """The sections of an audit, in the order of the snapshot."""
+    from bee_bus.documents.audit import Hardware
+
+    return tuple(name for name in Hardware.__struct_fields__ if name != "summary")
+
+
+def _common() -> argparse.ArgumentParser:
+    """The options that may stand before the command and after it."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    common.add_argument(
+        "--private",
+        action="store_true",
+        help="on a private bus: services are started there for this command and gone afterwards",
+    )
+    common.add_argument("--no-color", action="store_true", help="no colour, as with NO_COLOR=1")
+    return common
+
+
+def _command(commands: Any, name: str, help_text: str, description: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help_text,
+        description=description,
+        epilog=_EXIT_CODES,
+        parents=[_common()],
+        allow_abbrev=False,
+    )
+    return command
+
+
+def _audit(commands: Any) -> None:
+    audit = _command(
+        commands,
+        "audit",
+        "inventory of this machine, and the verdict on it",
+        "Reads all hardware of this machine, judges it and prints what it found. The exit code is the verdict.",
+    )
+    shape = audit.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="print the snapshot document (audit-snapshot.json)")
+    shape.add_argument("--qr", action="store_true", help="print the summary as a QR code")
+    section = audit.add_argument(
+        "--section",
+        action="append",
+        type=_section,
+        metavar="NAME",
+        help="only this section; may be given several times, or several names joined by commas",
+    )
+    section.completer = _complete_section  # type: ignore[attr-defined]
+    audit.add_argument(
+        "--replay",
+        metavar="FILE",
+        help="audit the machine that was captured in FILE instead of this one; needs no bus and no root",
+    )
+
+
+def _capture(commands: Any) -> None:
+    capture = _command(
+        commands,
+        "capture",
+        "pack the raw inputs of an audit into one archive",
+        "Audits this machine and keeps everything that it read, for `bee audit --replay` on any machine. "
+        "The archive holds serial numbers and addresses.",
+    )
+    capture.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the archive, or the folder for it (default: bee-capture-HOST-TIME.tar.gz here)",
+    )
+    capture.add_argument("--force", action="store_true", help="replace FILE when it exists")
+
+
+def _status(commands: Any) -> None:
+    _command(
+        commands,
+        "status",
+        "the service, the last verdict and the jobs under way",
+        "Says whether the audit service answers, what the last audit found and what is running.",
+    )
+
+
+def _decode(commands: Any) -> None:
+    decode = _command(
+        commands,
+        "decode",
+        "one captured binary as JSON",
+        "Decodes a SMBIOS table, an IPMI FRU image, PCI vital product data or PCI configuration space, "
+        "and prints it as JSON.",
+    )
+    decode.add_argument("kind", choices=DECODE_KINDS, metavar="KIND", help=", ".join(DECODE_KINDS))
+    decode.add_argument("file", metavar="FILE", help="the bytes; - for standard input")
+
+
+def _section(words: str) -> tuple[str, ...]:
+    known = section_names()
+    asked = tuple(word.strip() for word in words.split(","))
+    for name in asked:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"there is no section {name!r}; sections: {', '.join(known)}")
+    return asked
+
+
+def sections(arguments: Iterable[tuple[str, ...]] | None) -> tuple[str, ...]:
+    """All that --section named, each once, in the order of the snapshot; empty for everything."""
+    asked = {name for names in arguments or () for name in names}
+    return tuple(name for name in section_names() if name in asked) if asked else ()
+
+
+def _complete_section(**_context: object) -> tuple[str, ...]:
+    return section_names()

@@ -1,0 +1,30 @@
+"""Work that needs no bus and no machine: the service's own program, run with arguments."""
+
+import subprocess
+
+from bee_cli.errors import CliError
+from bee_cli.programs import program
+from bee_cli.text import clean_lines
+
+SERVICE = "bee-auditd"
+
+
+def replay(file: str, sections: tuple[str, ...]) -> str:
+    """The snapshot (JSON text) of the machine that was captured in ``file``. Raises CliError."""
+    return _output("--replay", file, *(["--sections", ",".join(sections)] if sections else []))
+
+
+def decode(kind: str, file: str) -> str:
+    """One captured binary as JSON text; ``-`` reads standard input. Raises CliError."""
+    return _output("--decode", kind, file)
+
+
+def _output(*words: str) -> str:
+    """What the program printed. The document decides, not the exit code: that is the verdict in it."""
+    ended = subprocess.run([program(SERVICE), *words], capture_output=True)
+    complaint = clean_lines(ended.stderr.decode("utf-8", "replace")).removeprefix(f"{SERVICE}: ")
+    if ended.returncode < 0:
+        raise CliError(f"{SERVICE} was killed by signal {-ended.returncode}. {complaint}".strip())
+    if not ended.stdout.strip():
+        raise CliError(complaint or f"{SERVICE} ended with {ended.returncode} and said nothing")
+    return ended.stdout.decode("utf-8", "replace")
