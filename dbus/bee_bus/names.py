@@ -1,0 +1,53 @@
+"""The names that people and scripts depend on: bus names, paths, interfaces, polkit actions.
+
+A service's bus name, root path and main interface are the same word, so that ``busctl`` is pleasant.
+"""
+
+from typing import NamedTuple
+
+
+class Service(NamedTuple):
+    """One service on the bus."""
+
+    bus_name: str
+    path: str
+    interfaces: tuple[str, ...]  # the main one first
+
+
+JOB_INTERFACE = "org.bee.Job1"
+
+AUDIT = Service(
+    bus_name="org.bee.Audit1",
+    path="/org/bee/Audit1",
+    interfaces=("org.bee.Audit1", "org.bee.Audit1.Run", "org.bee.Audit1.Component", JOB_INTERFACE),
+)
+AUDIT_INTERFACE = "org.bee.Audit1"
+AUDIT_RUN_INTERFACE = "org.bee.Audit1.Run"
+AUDIT_COMPONENT_INTERFACE = "org.bee.Audit1.Component"
+
+SERVICES: tuple[Service, ...] = (AUDIT,)
+
+# Every action that a method may name in its org.bee.Action annotation; each is declared in org.bee.policy.
+ACTIONS: tuple[str, ...] = (
+    "org.bee.audit.run",
+    "org.bee.audit.capture",
+    "org.bee.audit.read",
+    "org.bee.job.cancel",
+)
+
+ACTION_ANNOTATION = "org.bee.Action"
+
+DBUS = "org.freedesktop.DBus"
+DBUS_PATH = "/org/freedesktop/DBus"
+INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
+OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
+PEER = "org.freedesktop.DBus.Peer"
+PROPERTIES = "org.freedesktop.DBus.Properties"
+
+POLKIT = "org.freedesktop.PolicyKit1"
+POLKIT_PATH = "/org/freedesktop/PolicyKit1/Authority"
+POLKIT_INTERFACE = "org.freedesktop.PolicyKit1.Authority"
+
+
+def job_path(service: Service, job_id: str) -> str:
+    return f"{service.path}/job/{job_id}"
