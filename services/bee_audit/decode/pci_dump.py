@@ -1,0 +1,105 @@
+"""Files with PCI configuration space: the hex dump of ``lspci -x`` to ``-xxxx``, or the bytes themselves."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from bee_audit.decode import DecodeError
+from bee_audit.decode.pci_capabilities import EXTENDED_END
+from bee_audit.decode.pci_config import decode_pci_config
+
+DEVICES_LIMIT = 65536  # all functions of 256 buses
+
+
+@dataclass(frozen=True)
+class DumpedDevice:
+    """One device of a dump: full address ("0000:3b:00.0"), the title that lspci gave it, its bytes."""
+
+    address: str
+    title: str
+    data: bytes
+
+
+def decode_pci_file(data: bytes) -> dict[str, Any]:
+    """``{"devices": [{"address": ..., "vendor_id": ...}]}`` of a dump or a raw configuration space.
+
+    A device that cannot be decoded has its ``error`` instead of its fields. Raises DecodeError when the file
+    is neither form.
+    """
+    if _is_text(data):
+        dumped = list(parse_lspci_dump(data.decode("utf-8", "replace")))
+        if not dumped:
+            raise DecodeError(
+                "no PCI device in this text; it should be the output of lspci -x, -xxx or -xxxx"
+            )
+        return {"devices": [_decoded(device) for device in dumped]}
+    return {"devices": [msgspec.to_builtins(decode_pci_config(data))]}
+
+
+def parse_lspci_dump(text: str) -> Iterator[DumpedDevice]:
+    """The devices of a hex dump, in its order. Lines that are no title and no row of bytes are comments.
+
+    A device ends at an empty line or the next title. Bytes that a dump leaves out read FF, as lspci reads
+    them.
+    """
+    device: _Dump | None = None
+    count = 0
+    for line in text.splitlines():
+        title = _TITLE.match(line)
+        if title:
+            if device is not None:
+                yield device.finished()
+            count += 1
+            if count > DEVICES_LIMIT:
+                raise DecodeError(f"more than {DEVICES_LIMIT} devices in one dump")
+            device = _Dump(f"{int(title[1] or '0', 16):04x}:{title[2].lower()}", line[title.end() :].strip())
+        elif not line.strip():
+            if device is not None:
+                yield device.finished()
+            device = None
+        elif device is not None and (row := _ROW.match(line)):
+            device.add(int(row[1], 16), line[row.end() :])
+    if device is not None:
+        yield device.finished()
+
+
+_TITLE = re.compile(r"(?:([0-9a-fA-F]{4,8}):)?([0-9a-fA-F]{2}:[01][0-9a-fA-F]\.[0-7]) ")
+_ROW = re.compile(r"([0-9a-fA-F]{2,3}): ")
+_BYTE = re.compile(r"[0-9a-fA-F]{2}")
+
+
+@dataclass
+class _Dump:
+    address: str
+    title: str
+    data: bytearray = field(default_factory=bytearray)
+
+    def add(self, offset: int, row: str) -> None:
+        for word in row.split():
+            if not _BYTE.fullmatch(word) or offset >= EXTENDED_END:
+                return
+            if offset >= len(self.data):
+                self.data.extend(b"\xff" * (offset + 1 - len(self.data)))
+            self.data[offset] = int(word, 16)
+            offset += 1
+
+    def finished(self) -> DumpedDevice:
+        return DumpedDevice(self.address, self.title, bytes(self.data))
+
+
+def _is_text(data: bytes) -> bool:
+    """Configuration space always holds bytes that no text has: zeros, or nothing but FF."""
+    return not any(byte < 0x20 and byte not in b"\t\n\r\f" for byte in data) and data[:1] != b"\xff"
+
+
+def _decoded(device: DumpedDevice) -> dict[str, Any]:
+    facts: dict[str, Any] = {"address": device.address}
+    if device.title:
+        facts["title"] = device.title
+    try:
+        return {**facts, **msgspec.to_builtins(decode_pci_config(device.data))}
+    except DecodeError as error:
+        return {**facts, "error": str(error)}
