@@ -28,6 +28,7 @@ def _run(words: Sequence[str]) -> int:
 
     from importlib import import_module
 
+    from bee_bus.errors import BeeError
     from bee_cli.errors import CliError, explain
     from bee_cli.exits import ERROR
     from bee_cli.terminal import complain
@@ -36,7 +37,7 @@ def _run(words: Sequence[str]) -> int:
     command = import_module(f"bee_cli.commands.{asked.command}")
     try:
         code: int = command.run(asked)
-    except CliError as error:
+    except (CliError, BeeError) as error:
         complain(explain(error))
         return ERROR
     return code

@@ -4,8 +4,10 @@ import os
 import sys
 from pathlib import Path
 
+from bee_cli.errors import CliError
 
-class ProgramMissing(Exception):
+
+class ProgramMissing(CliError):
     """A program of bee is not where it belongs; the message says where it was looked for."""
 
 

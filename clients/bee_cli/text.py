@@ -23,7 +23,7 @@ def clean(text: str, *, limit: int = LIMIT_CHARACTERS) -> str:
     if _PLAIN.fullmatch(text):
         return text
     normal = unicodedata.normalize("NFC", text)
-    return "".join(_escaped(char) if unicodedata.category(char) in _UNSEEN else char for char in normal)
+    return "".join(map(_seen, normal))
 
 
 def clean_lines(text: str) -> str:
@@ -50,6 +50,13 @@ def safe_json(text: str) -> str:
 def ascii_json(text: str) -> str:
     """JSON text in ASCII alone, for terminals and files of another encoding; the same document to a parser."""
     return "".join(char if char.isascii() else _json_escaped(char) for char in text.replace("\x7f", "\\u007f"))
+
+
+def _seen(char: str) -> str:
+    category = unicodedata.category(char)
+    if category == "Zs":
+        return " "
+    return _escaped(char) if category in _UNSEEN else char
 
 
 def _escaped(char: str) -> str:

@@ -1,0 +1,127 @@
+"""The building blocks of a page: headings, facts, tables. All text passes `clean` here and nowhere else.
+
+A page is built in a wide character set and 16 colours, then written as the terminal can show it.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from bee_cli.terminal import Terminal
+from bee_cli.text import clean
+
+SEVERITY_STYLES = {"OK": "bold green", "Warning": "bold yellow", "Critical": "bold red", "Unknown": "bold magenta"}
+QUIET = "dim"
+INDENT = 2
+
+# What ASCII says instead, of the few other characters that we write ourselves.
+_ASCII = str.maketrans({"°": "", "×": "x", "·": "-", "≥": ">=", "≤": "<=", "–": "-", "…": "...", "µ": "u", "Ω": "Ohm"})
+
+
+def cell(text: object, style: str = "") -> Text:
+    """One value, safe to show; an absent one is a dash."""
+    if text is None or text == "":
+        return Text("-", style=QUIET)
+    return Text(clean(str(text)), style=style)
+
+
+def verdict_cell(verdict: str) -> Text:
+    return cell(verdict, SEVERITY_STYLES.get(verdict, ""))
+
+
+class Page:
+    """Text for a terminal, from the top down."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._file = io.StringIO()
+        self._console = Console(
+            file=self._file,
+            width=terminal.columns,
+            height=terminal.lines,
+            force_terminal=terminal.colour,
+            color_system="standard" if terminal.colour else None,
+            no_color=not terminal.colour,
+            legacy_windows=False,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            soft_wrap=False,
+        )
+
+    def text(self) -> str:
+        """All of it, as the terminal can show it: without trailing blanks, and in ASCII where that is all."""
+        lines = (line.rstrip() for line in self._file.getvalue().split("\n"))
+        text = "\n".join(lines)
+        if self._terminal.unicode:
+            return text
+        return text.translate(_ASCII).encode("ascii", "replace").decode()
+
+    def put(self, *renderables: RenderableType) -> None:
+        self._console.print(*renderables)
+
+    def blank(self) -> None:
+        self._console.print()
+
+    def heading(self, title: str, remark: str = "") -> None:
+        """A line across, with the section's name and in short what is there."""
+        text = Text(title.upper(), style="bold")
+        if remark:
+            text.append(f"  {clean(remark)}", style="not bold")
+        self.blank()
+        self.put(Rule(text, align="left", characters=self._line, style=QUIET))
+
+    def line(self, *parts: Text | str, indent: int = INDENT) -> None:
+        """One paragraph of several pieces, wrapped under itself."""
+        text = Text()
+        for part in parts:
+            text.append_text(part if isinstance(part, Text) else cell(part))
+        self.put(Padding(text, (0, 0, 0, indent)))
+
+    def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
+        """Labels and values, those that have one."""
+        known = [(label, value) for label, value in pairs if value not in (None, "", ())]
+        if not known:
+            return
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(style=QUIET, no_wrap=True)
+        table.add_column(overflow="fold", ratio=1)
+        for label, value in known:
+            table.add_row(Text(label), value if isinstance(value, Text) else cell(value))
+        self.put(Padding(table, (0, 0, 0, INDENT)))
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table without lines; a column title that begins with > is of numbers. Nothing when it has no row.
+
+        A column that holds nothing at all is left out.
+        """
+        all_rows = list(rows)
+        if not all_rows:
+            return
+        filled = [at for at in range(len(columns)) if any(row[at] not in (None, "") for row in all_rows)]
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET, show_edge=False)
+        for at in filled:
+            title = columns[at]
+            table.add_column(
+                Text(title.removeprefix(">")),
+                justify="right" if title.startswith(">") else "left",
+                overflow="fold",
+            )
+        for row in all_rows:
+            table.add_row(*(value if isinstance(value, Text) else cell(value) for value in (row[at] for at in filled)))
+        self.put(Padding(table, (0, 0, 0, INDENT)))
+
+    @property
+    def _line(self) -> str:
+        return "─" if self._terminal.unicode else "-"
+
+    @property
+    def frame(self) -> box.Box:
+        """The box around the verdict."""
+        return box.HEAVY if self._terminal.unicode else box.ASCII2

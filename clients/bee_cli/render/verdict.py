@@ -1,0 +1,50 @@
+"""The head of the page: which machine this is, and the verdict on it."""
+
+from rich.panel import Panel
+
+from bee_bus.documents.audit import Snapshot, Summary
+from bee_cli.facts import machine_facts
+from bee_cli.render.page import SEVERITY_STYLES, Page, cell
+
+
+def put_verdict(page: Page, snapshot: Snapshot) -> None:
+    machine = machine_facts(snapshot)
+    summary = snapshot.hardware.summary
+    page.put(cell(machine.title, "bold"))
+    page.put(cell(f"serial {machine.serial or 'unknown'}   host {machine.host}"))
+    page.put(_banner(page, summary))
+    page.put(cell(_circumstances(snapshot), "dim"))
+
+
+def _banner(page: Page, summary: Summary) -> Panel:
+    """The verdict in spaced capitals across the page, so that it is read from where one stands."""
+    style = SEVERITY_STYLES.get(summary.verdict, SEVERITY_STYLES["Unknown"])
+    text = cell(" ".join(summary.verdict.upper()), style)
+    text.append("\n")
+    text.append(counts(summary), style="not bold default")
+    text.justify = "center"
+    return Panel(text, box=page.frame, border_style=style, padding=(0, 1))
+
+
+def counts(summary: Summary) -> str:
+    """ "2 critical, 1 warning, nothing unseen" in words that a verdict of OK reads well with too."""
+    if not summary.findings:
+        return "nothing found wrong"
+    parts = [
+        (summary.failure_count, "critical"),
+        (summary.warning_count, "warning" if summary.warning_count == 1 else "warnings"),
+        (summary.unknown_count, "not known"),
+    ]
+    return ", ".join(f"{count} {word}" for count, word in parts if count)
+
+
+def _circumstances(snapshot: Snapshot) -> str:
+    when = snapshot.started_at.replace("T", " ").replace("Z", " UTC")
+    parts = [f"audited {when} in {snapshot.duration_seconds:.1f} s", f"bee {snapshot.bee_version}"]
+    if snapshot.kernel_release:
+        parts.append(f"kernel {snapshot.kernel_release}")
+    if snapshot.sections:
+        parts.append(f"only {', '.join(snapshot.sections)}")
+    return "   ".join(parts)
+
+

@@ -1,0 +1,46 @@
+"""The JSON Schemas of the documents that leave bee, made from their types.
+
+``python -m bee_bus.documents.schema FOLDER`` writes them (``make schemas``); a test compares those that are
+checked in with what the types say now.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bee_bus.documents.audit import SCHEMA_VERSION, Snapshot
+
+# File name to title, version and type.
+DOCUMENTS: dict[str, tuple[str, str, type]] = {
+    "audit-snapshot.json": ("bee audit snapshot", SCHEMA_VERSION, Snapshot),
+}
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The schema (JSON Schema 2020-12) of the document kept in the file of that name."""
+    title, version, document = DOCUMENTS[name]
+    made = msgspec.json.schema(document)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:bee:{name.removesuffix('.json')}:{version}",
+        "title": title,
+        "version": version,
+        **made,
+    }
+
+
+def schema_text(name: str) -> str:
+    return json.dumps(schema(name), indent=2) + "\n"
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    for name in DOCUMENTS:
+        (folder / name).write_text(schema_text(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
