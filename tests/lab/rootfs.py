@@ -130,6 +130,9 @@ def _install(root: Path) -> None:
     _logged(["chroot", str(root), "usermod", "--append", "--groups", "bee", MEMBER], log)
     _logged(["chroot", str(root), "python3", "-m", "compileall", "-q", "/usr/local/lib/bee"], log)
     _logged(["systemctl", f"--root={root}", "enable", "bee-audit.service"], log)
+    # First-boot work (compiling caches, users) is done: the machine shall boot as on its second day.
+    for name in ("etc", "var"):
+        (root / name / ".updated").touch()
 
 
 @contextmanager
