@@ -1,0 +1,32 @@
+"""Texts and counters that a disk reports, made fit for people and for JSON."""
+
+import re
+
+# What firmware and bridges put where a serial number should be.
+_FILLER = re.compile(
+    r"""^(?:[0x]+|[f]+|\.+|-+|\*+|\?+|n/?a|none|null|unknown|default\ string|not\ (?:specified|available|set)
+        |to\ be\ filled\ by\ o\.?e\.?m\.?|0?123456789(?:abcdef|0+)?|serial(?:\ number)?|dummy)$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+LARGEST_COUNTER = (1 << 63) - 1
+
+
+def clean(text: str, *, limit: int = 120) -> str | None:
+    """The text without control characters and surplus white space; None when nothing is left."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(printable.split())[:limit].rstrip() or None
+
+
+def ascii_text(raw: bytes) -> str | None:
+    """A fixed-width ASCII field, padded by spaces or zeros."""
+    return clean(raw.decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", " "))
+
+
+def identity(text: str | None) -> str | None:
+    """A serial number or WWN; None for what firmware writes when it has none."""
+    return None if text is None or _FILLER.match(text) else text
+
+
+def saturated(counter: int) -> int:
+    """A counter of up to 128 bits, no larger than a JSON integer is read by everyone."""
+    return min(counter, LARGEST_COUNTER)
