@@ -92,7 +92,12 @@ class Bmc:
     def _device_id(self, data: bytes) -> bytes:
         major, minor = self.firmware
         head = bytes((0x20, 0x81, major, minor, 0x02, 0xBF))
-        return head + self.manufacturer_id.to_bytes(3, "little") + self.product_id.to_bytes(2, "little") + bytes(4)
+        return (
+            head
+            + self.manufacturer_id.to_bytes(3, "little")
+            + self.product_id.to_bytes(2, "little")
+            + bytes(4)
+        )
 
     def _self_test(self, data: bytes) -> bytes:
         return bytes((0x55, 0x00))
@@ -207,7 +212,13 @@ class Bmc:
 
     def _sdr_info(self, data: bytes) -> bytes:
         stamps = (0x60000000).to_bytes(4, "little") * 2
-        return bytes((sdr.VERSION,)) + len(self._records()).to_bytes(2, "little") + b"\xff\xff" + stamps + b"\x22"
+        return (
+            bytes((sdr.VERSION,))
+            + len(self._records()).to_bytes(2, "little")
+            + b"\xff\xff"
+            + stamps
+            + b"\x22"
+        )
 
     def _reserve(self, data: bytes) -> bytes:
         self._reservation += 1

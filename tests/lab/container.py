@@ -29,7 +29,7 @@ class Container:
 
     def __init__(self, root: Path, init: int) -> None:
         self.root = root
-        # Every namespace of its init, and its root folder: as close to a local shell as one gets from outside.
+        # Every namespace of its init: as close to a local shell as one gets from outside.
         self._enter = ("nsenter", "--target", str(init), *("-m", "-u", "-i", "-n", "-p", "-C"), "--")
 
     def run(
@@ -47,6 +47,7 @@ class Container:
         try:
             result = subprocess.run(
                 [*self._enter, *become, *argv],
+                check=False,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -55,16 +56,21 @@ class Container:
                 env={**base, **(environment or {})},
             )
         except subprocess.TimeoutExpired as late:
-            raise ContainerError(f"{' '.join(argv)}: no end after {deadline_seconds} s\n{self.journal()}") from late
+            raise ContainerError(
+                f"{' '.join(argv)}: no end after {deadline_seconds} s\n{self.journal()}"
+            ) from late
         if check and result.returncode:
             said = f"{result.stdout}\n{result.stderr}"
-            raise ContainerError(f"{' '.join(argv)}: ended with {result.returncode}\n{said}\n{self.journal()}")
+            raise ContainerError(
+                f"{' '.join(argv)}: ended with {result.returncode}\n{said}\n{self.journal()}"
+            )
         return result
 
     def journal(self, *words: str) -> str:
         """The machine's journal since its boot, or what ``words`` select of it."""
         ended = subprocess.run(
             [*self._enter, "journalctl", "--no-pager", "--boot", "--output=short-precise", *words],
+            check=False,
             capture_output=True,
             text=True,
             errors="replace",
@@ -78,17 +84,16 @@ def booted() -> Iterator[Container]:
     """Boot a machine of its own, wait until systemd has nothing left to start, and end it."""
     base, bee = rootfs.base_layer(), rootfs.bee_layer()
     upper = Path(tempfile.mkdtemp(prefix="container-", dir=rootfs.CACHE))
+    upper.chmod(0o755)  # it becomes the machine's root folder
+    log = upper.with_suffix(".log")
     try:
-        with rootfs.merged(bee, base, upper=upper) as root:
-            (root / "etc/machine-id").write_text("")
-            log = upper.with_suffix(".log")
-            with _nspawn(root, log) as process:
-                container = Container(root, _init(process, log))
-                _await_boot(container)
-                yield container
-            log.unlink()
+        with rootfs.merged(bee, base, upper=upper) as root, _nspawn(root, log) as process:
+            container = Container(root, _init(process, log))
+            _await_boot(container)
+            yield container
     finally:
         shutil.rmtree(upper)
+        log.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -106,7 +111,7 @@ def _nspawn(root: Path, log: Path) -> "Iterator[subprocess.Popen[bytes]]":
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ask nspawn to shut the machine down; its init, and with it all else there, is killed when it does not."""
+    """Ask nspawn to shut the machine down; kill its init, and with it all else there, when it does not."""
     if process.poll() is None:
         init = _child(process.pid)
         process.terminate()

@@ -58,7 +58,8 @@ def boot_files() -> BootFiles:
                 file.truncate(DISK_BYTES)
             with rootfs.merged(bee, base) as tree:
                 subprocess.run(
-                    ["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d", tree, partial], check=True
+                    ["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d", tree, partial],
+                    check=True,
                 )
             partial.rename(disk)
             rootfs.prune("server-*.ext4", keep=2)
@@ -117,5 +118,3 @@ def _cpio(files: Mapping[str, tuple[bytes, int]]) -> Iterator[bytes]:
         header = b"070701" + b"".join(b"%08x" % value for value in fields) + encoded
         yield header + b"\0" * (-len(header) % 4)
         yield data + b"\0" * (-len(data) % 4)
-
-

@@ -6,7 +6,6 @@ All makers, names and serials are invented; the shapes are those of a two-socket
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from lab import fru
 from lab.bmc import Bmc
@@ -92,7 +91,7 @@ class Board:
     product: str = "AS-4124GO"
     version: str = "2.1"
     serial: str = "AP24K00317"
-    uuid: UUID = UUID("7c1e9a02-5d44-4be0-9f0e-0242be000317")
+    uuid: str = "7c1e9a02-5d44-4be0-9f0e-0242be000317"
     sku: str = "AS-4124GO-8SXM"
     family: str = "Hive"
     board_product: str = "H13DSG"
@@ -325,6 +324,7 @@ STORAGE = replace(
         Sata(f"ZRT0B{number:03}", "ST2000NM0055-1V4104", 0x5000C500B0000000 + number) for number in range(6)
     ),
     scsis=tuple(
-        Scsi(f"X0L0{number:04}", "HGST", "HUS726T4TAL5204", 0x5000CCA2B0000000 + number) for number in range(10)
+        Scsi(f"X0L0{number:04}", "HGST", "HUS726T4TAL5204", 0x5000CCA2B0000000 + number)
+        for number in range(10)
     ),
 )

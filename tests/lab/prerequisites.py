@@ -30,4 +30,6 @@ def require(*programs: str) -> None:
         pytest.skip("building and booting machines needs root")
     missing = sorted({PACKAGES[program] for program in programs if shutil.which(program) is None})
     if missing:
-        pytest.fail(f"the lab needs these Debian packages: apt-get install {' '.join(missing)}", pytrace=False)
+        pytest.fail(
+            f"the lab needs these Debian packages: apt-get install {' '.join(missing)}", pytrace=False
+        )

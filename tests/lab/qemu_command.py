@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 from lab import smbios_table
 from lab.disk_image import BootFiles
@@ -14,7 +15,9 @@ FIRST_ROOT_PORT = 0x10  # device numbers on the root complex
 FIRST_LOOSE_DEVICE = 0x4
 
 # Drivers that only cost time: nothing in an audit comes from them.
-BLACKLIST = "kvm,kvm_amd,kvm_intel,ppdev,parport,parport_pc,iTCO_wdt,pcspkr,psmouse,snd_pcsp,bochs,cirrus_qemu"
+BLACKLIST = (
+    "kvm,kvm_amd,kvm_intel,ppdev,parport,parport_pc,iTCO_wdt,pcspkr,psmouse,snd_pcsp,bochs,cirrus_qemu"
+)
 
 KERNEL_COMMAND = (
     "root=/dev/vda rw quiet console=ttyS0 panic=-1 mitigations=off random.trust_cpu=on audit=0 "
@@ -130,7 +133,7 @@ def _structures(server: Server) -> Iterator[bytes]:
         product=board.product,
         version=board.version,
         serial=board.serial,
-        uuid=board.uuid,
+        uuid=UUID(board.uuid),
         sku=board.sku,
         family=board.family,
     )
@@ -163,7 +166,7 @@ def _structures(server: Server) -> Iterator[bytes]:
             cores=cpu.cores,
             threads=cpu.cores * cpu.threads,
         )
-    occupied = {device.port for device in (*server.nvmes, *server.nics)}
+    occupied = {nvme.port for nvme in server.nvmes} | {nic.port for nic in server.nics}
     for index, port in enumerate(server.root_ports):
         yield smbios_table.slot(
             0x0009 + index,

@@ -1,7 +1,7 @@
 """The root filesystem of the lab's machines: Debian 13 with what bee depends on, and bee installed into it.
 
-Two layers, both folders under ``dist/lab/``: the *base*, made by mmdebstrap and keyed by its recipe, and *bee*,
-what ``make install`` and a package's postinst would add to it, keyed by the sources. An overlay of the two
+Two layers, both folders under ``dist/lab/``: the *base*, made by mmdebstrap and keyed by its recipe, and
+*bee*, what ``make install`` and a package's postinst would add to it, keyed by the sources. An overlay of the two
 is what a machine boots. Both are caches: deleting ``dist/lab`` costs two minutes and nothing else.
 """
 
@@ -208,6 +208,7 @@ def _os_release() -> dict[str, str]:
 def _emptied(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    folder.chmod(0o755)  # whatever the umask: it becomes a machine's root folder
     return folder
 
 
@@ -215,7 +216,9 @@ def _logged(argv: Sequence[str], log: Path) -> None:
     """Run a build step with its output in ``log``; the end of it is in the error when it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
-        ended = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        ended = subprocess.run(
+            argv, check=False, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        )
     if ended.returncode:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
         raise RuntimeError(f"{' '.join(argv[:4])} … ended with {ended.returncode}:\n{tail}")

@@ -40,7 +40,10 @@ class Unit(IntEnum):
 
 
 # In the order of the readable-threshold mask and of the comparison bits of a reading (table 35-15).
-THRESHOLDS = ("lower_noncritical", "lower_critical", "lower_nonrecoverable") + (
+THRESHOLDS = (
+    "lower_noncritical",
+    "lower_critical",
+    "lower_nonrecoverable",
     "upper_noncritical",
     "upper_critical",
     "upper_nonrecoverable",
@@ -172,9 +175,9 @@ class FruLocator:
     instance: int = 1
 
     def record(self) -> bytes:
-        return bytes(
-            (BMC_ADDRESS, self.fru_id, 0x80, 0, 0, 0x10, 0, self.entity, self.instance, 0)
-        ) + _text(self.name)
+        return bytes((BMC_ADDRESS, self.fru_id, 0x80, 0, 0, 0x10, 0, self.entity, self.instance, 0)) + _text(
+            self.name
+        )
 
 
 @dataclass

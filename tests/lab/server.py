@@ -1,7 +1,7 @@
 """A whole server in QEMU (emulated, so it runs anywhere), driven over SSH.
 
-``with running(hardware.REFERENCE) as server: server.run("bee audit --json")``. Everything is ended when the
-block is left, whatever happened in it; what it said on its serial port is in the error when it does not come up.
+``with running(hardware.REFERENCE) as server: server.run("bee audit --json")``. All of it is ended when the block is
+left, whatever happened in it; what it said on its serial port is in the error when it does not come up.
 """
 
 import json
@@ -65,7 +65,10 @@ class Server:
         """Run a shell command as root or as ``user``; raises LabError when it fails and ``check`` is on."""
         ended = self._call(_as_user(command, user), deadline_seconds=deadline_seconds)
         result = subprocess.CompletedProcess(
-            command, ended.returncode, ended.stdout.decode(errors="replace"), ended.stderr.decode(errors="replace")
+            command,
+            ended.returncode,
+            ended.stdout.decode(errors="replace"),
+            ended.stderr.decode(errors="replace"),
         )
         if check and result.returncode:
             raise LabError(f"{command}: ended with {result.returncode}\n{result.stdout}\n{result.stderr}")
@@ -118,13 +121,20 @@ class Server:
     ) -> "subprocess.CompletedProcess[bytes]":
         try:
             return subprocess.run(
-                [*self._ssh, command], input=stdin, capture_output=True, timeout=deadline_seconds
+                [*self._ssh, command],
+                check=False,
+                input=stdin,
+                capture_output=True,
+                timeout=deadline_seconds,
             )
         except subprocess.TimeoutExpired as late:
-            raise LabError(f"{command}: no end after {deadline_seconds:.0f} s\n{self.serial_log()[-2000:]}") from late
+            raise LabError(
+                f"{command}: no end after {deadline_seconds:.0f} s\n{self.serial_log()[-2000:]}"
+            ) from late
 
     def _hang_up(self) -> None:
-        subprocess.run([*self._ssh[:-1], "-O", "exit", self._ssh[-1]], capture_output=True, timeout=30)
+        words = [*self._ssh[:-1], "-O", "exit", self._ssh[-1]]
+        subprocess.run(words, check=False, capture_output=True, timeout=30)
 
 
 @contextmanager

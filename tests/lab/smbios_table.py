@@ -122,7 +122,14 @@ def processor(
 
 
 def slot(
-    handle: int, *, name: str, slot_type: int, lanes_code: int, used: bool, number: int, address: tuple[int, int]
+    handle: int,
+    *,
+    name: str,
+    slot_type: int,
+    lanes_code: int,
+    used: bool,
+    number: int,
+    address: tuple[int, int],
 ) -> bytes:
     """Type 9 (§7.10). ``address``: bus, and device and function in one byte."""
     table = _Structure(9, handle)
@@ -194,7 +201,9 @@ def power_supply(
     return table.done()
 
 
-def onboard_device(handle: int, *, name: str, device_type: int, instance: int, address: tuple[int, int]) -> bytes:
+def onboard_device(
+    handle: int, *, name: str, device_type: int, instance: int, address: tuple[int, int]
+) -> bytes:
     """Type 41 (§7.42): enabled."""
     table = _Structure(41, handle)
     table.text(name)
