@@ -54,7 +54,7 @@ class _Watched:
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
-        self.unseen = set(fields) - {"type", "handle", "name"}
+        self.unseen = set(fields) - {"type", "handle", "name", "problems"}
 
     def __getitem__(self, name: str) -> Any:
         self.unseen.discard(name)

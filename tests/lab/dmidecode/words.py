@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Fields = dict[str, Any]
-Rendered = Iterator[
-    tuple[str, Any]
-]  # an attribute's name; its text, the items of a list, or None when absent
+Rendered = Iterator[tuple[str, Any]]  # name to text, items or None
 
 
 @dataclass

@@ -15,7 +15,15 @@ from bee_audit.decode.smbios.memory_words import (
     OPERATING_MODE,
     TYPE_DETAIL,
 )
-from bee_audit.decode.smbios.structure import Layout, RawStructure, Structure, flags, reference, word
+from bee_audit.decode.smbios.structure import (
+    NOT_PROVIDED,
+    Layout,
+    RawStructure,
+    Structure,
+    flags,
+    reference,
+    word,
+)
 
 
 class MemoryArray(Structure, frozen=True, kw_only=True):
@@ -150,7 +158,7 @@ def decode_memory_array(raw: RawStructure) -> MemoryArray:
         use=word(ARRAY_USE, array.use),
         error_correction_type=word(ARRAY_ERROR_CORRECTION, array.error_correction_type),
         maximum_capacity_bytes=capacity_bytes,
-        error_information_handle=reference(array.error_information_handle),
+        error_information_handle=_error_handle(array.error_information_handle),
         number_of_devices=array.number_of_devices,
         problems=tuple(raw.problems),
     )
@@ -162,7 +170,7 @@ def decode_memory_device(raw: RawStructure) -> MemoryDevice:
     slot = MemoryDevice(
         handle=raw.handle,
         array_handle=device.array_handle,
-        error_information_handle=reference(device.error_information_handle),
+        error_information_handle=_error_handle(device.error_information_handle),
         total_width_bits=_width(device.total_width),
         data_width_bits=_width(device.data_width),
         installed=None if device.size is None else device.size != 0,
@@ -206,6 +214,10 @@ def decode_memory_device(raw: RawStructure) -> MemoryDevice:
         rcd_revision=_part_revision(device.rcd_revision, device.memory_type),
         problems=tuple(raw.problems),
     )
+
+
+def _error_handle(handle: int | None) -> int | None:
+    return None if handle == NOT_PROVIDED else reference(handle)
 
 
 def _width(bits: int | None) -> int | None:

@@ -1,13 +1,15 @@
 """What every SMBIOS structure has in common: a header, a formatted area that grew by version, and strings."""
 
+from bisect import bisect_right
 from itertools import accumulate
 from typing import Any, ClassVar
 
 import msgspec
 from construct import Struct
 
-# What a handle field holds when it refers to nothing: 0xFFFE not provided, 0xFFFF none (SMBIOS 3.7 §6.1.2).
-NO_HANDLE = frozenset({0xFFFE, 0xFFFF})
+# What a handle field holds when it refers to nothing; of error information also that none is provided.
+NO_HANDLE = 0xFFFF
+NOT_PROVIDED = 0xFFFE
 
 
 class Structure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,20 +65,21 @@ class Layout:
     """The fields of a formatted area in their order; a structure's length says how many of them it has."""
 
     def __init__(self, **fields: Any) -> None:
-        self._struct = Struct(**fields)
-        ends = accumulate(field.sizeof() for field in fields.values())
-        self._ends = tuple(zip(fields, ends, strict=True))
-        self.size = self._ends[-1][1]
+        self._names = tuple(fields)
+        self._fields = tuple(name / field for name, field in fields.items())
+        self._ends = tuple(accumulate(field.sizeof() for field in fields.values()))
+        self._by_count: dict[int, Struct] = {}
+        self.size = self._ends[-1]
 
     def read(self, data: bytes, start: int = 4) -> Any:
         """The fields as attributes, None for those past the end of ``data``."""
-        body = data[start : start + self.size]
-        if len(body) == self.size:
-            return self._struct.parse(body)
-        fields = self._struct.parse(body.ljust(self.size, b"\0"))
-        for name, end in self._ends:
-            if end > len(body):
-                fields[name] = None
+        count = bisect_right(self._ends, len(data) - start)
+        struct = self._by_count.get(count)
+        if struct is None:
+            struct = self._by_count[count] = Struct(*self._fields[:count])
+        fields = struct.parse(data[start:])
+        for name in self._names[count:]:
+            fields[name] = None
         return fields
 
 
@@ -91,7 +94,7 @@ def _text(raw: bytes) -> str:
 
 def reference(handle: int | None) -> int | None:
     """The handle that a field refers to, None when it refers to nothing."""
-    return None if handle is None or handle in NO_HANDLE else handle
+    return None if handle == NO_HANDLE else handle
 
 
 def word(words: dict[int, str], value: int | None) -> str | None:
