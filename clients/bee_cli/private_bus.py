@@ -3,15 +3,14 @@
     async with private_bus() as address:
         async with Bus(address) as bus: ...
 
-The bus daemon starts polkitd and the services when they are asked for, as systemd does on an installed system.
-polkitd has its files at fixed places, so all of it runs in a mount namespace where those places hold bee's actions
-and rules: nothing of the machine is touched. Root may make such a namespace; an ordinary user can with a user
-namespace, in which it counts as root.
+The bus daemon starts polkitd and the services when they are asked for, as systemd does on an installed
+system. polkitd has its files at fixed places, so all of it runs in a mount namespace where those places
+hold bee's actions and rules: nothing of the machine is touched. Root may make such a namespace; an ordinary
+user can with a user namespace, in which it counts as root.
 
 A keeper process (`private_bus_keeper`) starts everything and ends it when this process does, however it does.
 """
 
-import asyncio
 import os
 import select
 import shlex
@@ -54,10 +53,10 @@ async def private_bus() -> AsyncIterator[str]:
     """A private bus with bee's services; yields its address."""
     bus = PrivateBus()
     try:
-        await asyncio.to_thread(bus.start)
+        bus.start()  # a few hundredths of a second, and nothing else is running yet
         yield bus.address
     finally:
-        await asyncio.to_thread(bus.stop)
+        bus.stop()
 
 
 class PrivateBus:
@@ -196,7 +195,9 @@ class PrivateBus:
                 f"[D-BUS Service]\nName={name}\nExec={shlex.join(command)}\nUser=root\n"
             )
         includes = "".join(f"  <include>{escape(str(path.resolve()))}</include>\n" for path in self._policies)
-        (folder / "bus.conf").write_text(_BUS_CONFIGURATION.format(folder=escape(str(folder)), includes=includes))
+        (folder / "bus.conf").write_text(
+            _BUS_CONFIGURATION.format(folder=escape(str(folder)), includes=includes)
+        )
         for path in [folder / "root", *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
 
@@ -219,7 +220,7 @@ def _service_environment() -> dict[str, str]:
 
 
 def _files(source: str, installed: str, suffix: str) -> list[Path]:
-    """The project's own files of one kind: of the source tree, else beside this installation, else of the system."""
+    """The project's own files of one kind: the source tree's, else this installation's, else the system's."""
     here = Path(__file__).resolve()
     folders = [here.parents[2] / source, *(here.parents[4:5] and [here.parents[4] / "share" / installed])]
     for folder in [*folders, Path("/usr/share") / installed]:
@@ -252,7 +253,9 @@ def _namespace() -> list[str]:
     if os.geteuid() == 0:
         return [unshare, "--mount", "--"]
     if shutil.which("newuidmap") is None:
-        raise PrivateBusError("an ordinary user needs newuidmap for a private bus", "apt install uidmap, or run as root")
+        raise PrivateBusError(
+            "an ordinary user needs newuidmap for a private bus", "apt install uidmap, or run as root"
+        )
     return [unshare, "--user", "--map-root-user", "--map-auto", "--mount", "--"]
 
 
@@ -262,7 +265,8 @@ def _hint() -> str:
     return "it needs user namespaces and a range in /etc/subuid and /etc/subgid; or run as root"
 
 
-# The system bus as distributions configure it (deny, and let each service's own file allow), without its user.
+# The system bus as distributions configure it (deny, and let each service's own file allow), without its
+# user.
 _BUS_CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>

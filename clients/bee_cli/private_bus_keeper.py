@@ -2,17 +2,20 @@
 
 Usage: private_bus_keeper.py DBUS_DAEMON FOLDER READY_FD COVERED...
 
-It is told to end by the end of its standard input, which also comes when the program in front is killed. Everything
-the bus daemon starts is in this process's session, which is how it is found again. Run with ``python -I -S``, so
-nothing but the standard library is here.
+It is told to end by the end of its standard input, which also comes when the program in front is killed.
+Whatever the bus daemon starts becomes a child of this process at the latest when it loses its parent. Run
+with ``python -I -S``, so nothing but the standard library is here.
 """
 
+import contextlib
 import os
 import signal
 import sys
 import time
 
 PATIENCE_SECONDS = 10.0  # for services to end their work after SIGTERM
+
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 def main(daemon: str, folder: str, ready_fd: str, *covered: str) -> int:
@@ -33,11 +36,27 @@ def main(daemon: str, folder: str, ready_fd: str, *covered: str) -> int:
         ],
     )
     os.close(int(ready_fd))
+    _adopt_orphans()
     while os.read(0, 4096):
         pass
     _end_all()
     _remove(folder)
     return 0
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of whatever loses its own here: services that the bus daemon starts, their tools."""
+    import ctypes  # after the bus has been started, it takes a while
+
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.signal(signal.SIGCHLD, lambda *_: _reap())
+    _reap()
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _run(*command: str) -> None:
@@ -48,42 +67,28 @@ def _run(*command: str) -> None:
 
 
 def _end_all() -> None:
-    """End every process of the session: asked first, made to after a while."""
+    """End every process that came from here: asked first, made to after a while."""
     started = time.monotonic()
     asked: set[int] = set()
-    while others := _others():
+    while ours := _descendants():
         late = time.monotonic() - started > PATIENCE_SECONDS
-        for pid in others:
-            if late or pid not in asked:
-                asked.add(pid)
-                _signal(pid, signal.SIGKILL if late else signal.SIGTERM)
-        time.sleep(0.01)
+        for pid in ours if late else ours - asked:
+            asked.add(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+        time.sleep(0.005)
 
 
-def _others() -> set[int]:
-    """The living processes of this session but this one."""
-    session = os.getsid(0)
-    found = set()
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == os.getpid():
-            continue
-        try:
-            if os.getsid(int(name)) != session:
-                continue
-            with open(f"/proc/{name}/stat", "rb") as stat:
-                state = stat.read().rpartition(b")")[2].split()[0]
-        except OSError:
-            continue  # it has ended meanwhile
-        if state not in (b"Z", b"X"):
-            found.add(int(name))
-    return found
-
-
-def _signal(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
+def _descendants() -> set[int]:
+    """The processes below this one, the dead too until their parent has seen it."""
+    parents: dict[int, int] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:
+            parents[int(name)] = int(stat.read().rpartition(b")")[2].split()[1])
+    found = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {os.getpid()}
 
 
 def _remove(folder: str) -> None:

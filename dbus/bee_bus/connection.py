@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from dbus_next.aio.message_bus import MessageBus
+from dbus_next.auth import AuthExternal
 from dbus_next.constants import MessageFlag, MessageType, NameFlag, RequestNameReply
 from dbus_next.errors import AuthError, InvalidAddressError
 from dbus_next.message import Message
@@ -105,7 +106,7 @@ class Connection(MessageBus):
         self._subscriptions: list[tuple[Match, NameWatch | None, SignalHandler]] = []
         self._call_handler: CallHandler | None = None
         self._last_sent: asyncio.Future[None] | None = None
-        super().__init__(bus_address=self.address, negotiate_unix_fd=True)
+        super().__init__(bus_address=self.address, auth=_SocketUser(), negotiate_unix_fd=True)
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._disconnect_future.add_done_callback(_retrieve)
         self.add_message_handler(self._receive)
@@ -121,7 +122,7 @@ class Connection(MessageBus):
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await connection.connect()
-        except (OSError, EOFError, AuthError, TimeoutError) as error:
+        except (OSError, EOFError, AuthError, ValueError, TimeoutError) as error:
             connection._finalize(error)
             raise errors.Disconnected(f"the bus at {where} does not let us in: {error}") from error
         return connection
@@ -332,6 +333,26 @@ class Connection(MessageBus):
         self._sock.close()
         if not self.lost.done():
             self.lost.set_result(None)
+
+
+class _SocketUser(AuthExternal):
+    """Log in as the user that the socket says we are.
+
+    A bus in another user namespace knows that user by another number than we do.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def _authentication_start(self, negotiate_unix_fd: bool = False) -> str:
+        self.negotiate_unix_fd = negotiate_unix_fd
+        return "AUTH EXTERNAL"
+
+    def _receive_line(self, line: str) -> str:
+        if line.split()[:1] == ["DATA"]:
+            return "DATA"
+        answer: str = super()._receive_line(line)
+        return answer
 
 
 def system_bus_address() -> str:

@@ -11,6 +11,7 @@ class Service(NamedTuple):
 
     bus_name: str
     path: str
+    program: str
     interfaces: tuple[str, ...]  # the main one first
 
 
@@ -19,6 +20,7 @@ JOB_INTERFACE = "org.bee.Job1"
 AUDIT = Service(
     bus_name="org.bee.Audit1",
     path="/org/bee/Audit1",
+    program="bee-auditd",
     interfaces=("org.bee.Audit1", "org.bee.Audit1.Run", "org.bee.Audit1.Component", JOB_INTERFACE),
 )
 AUDIT_INTERFACE = "org.bee.Audit1"
