@@ -1,8 +1,8 @@
 """The root filesystem of the lab's machines: Debian 13 with what bee depends on, and bee installed into it.
 
 Two layers, both folders under ``dist/lab/``: the *base*, made by mmdebstrap and keyed by its recipe, and
-*bee*, what ``make install`` and a package's postinst would add to it, keyed by the sources. An overlay of the two
-is what a machine boots. Both are caches: deleting ``dist/lab`` costs two minutes and nothing else.
+*bee*, what ``make install`` and a package's postinst would add to it, keyed by the sources. An overlay of the
+two is what a machine boots. Both are caches: deleting ``dist/lab`` costs two minutes and nothing else.
 """
 
 import fcntl
