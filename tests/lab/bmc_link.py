@@ -1,8 +1,9 @@
 """The cable between QEMU's ``ipmi-bmc-extern`` device and `lab.bmc.Bmc`: a Unix socket.
 
-The bytes are those of OpenIPMI's "VM" serial protocol, as QEMU's hw/ipmi/ipmi_bmc_extern.c speaks it: a
-message ends with A0, a command to the machine with A1; AA escapes these three by setting bit 4 of the next
-byte. A message is a sequence number, network function and LUN, command, data, and a checksum that makes the sum 0.
+The bytes are those of OpenIPMI's "VM" serial protocol, as QEMU's hw/ipmi/ipmi_bmc_extern.c speaks it. A
+message ends with A0, a command to the machine with A1; AA escapes these three by setting bit 4 of the byte
+after it. A message is a sequence number, network function and LUN, command, data, and a checksum that makes
+the sum 0.
 """
 
 import socket

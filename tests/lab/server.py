@@ -1,7 +1,8 @@
 """A whole server in QEMU (emulated, so it runs anywhere), driven over SSH.
 
-``with running(hardware.REFERENCE) as server: server.run("bee audit --json")``. All of it is ended when
-the block is left, whatever happened in it; what it said on its serial port is in the error when it does not come up.
+``with running(hardware.REFERENCE) as server: server.run("bee audit --json")``. All of it is ended when the
+block is left, whatever happened in it; what it said on its serial port is in the error when it does not
+come up.
 """
 
 import json
