@@ -39,7 +39,7 @@ def parser() -> Parser:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The command and its options. Raises SystemExit: 3 for what is not allowed, 0 after --help and --version."""
+    """The command and its options. Raises SystemExit: 3 for what is not allowed, 0 for --help and --version."""
     defaults = argparse.Namespace(private=False, no_color=False)
     return parser().parse_args(words, defaults)
 
@@ -80,10 +80,12 @@ def _audit(commands: Any) -> None:
         commands,
         "audit",
         "inventory of this machine, and the verdict on it",
-        "Reads all hardware of this machine, judges it and prints what it found. The exit code is the verdict.",
+        "Reads all hardware of this machine, judges it and prints what it found.",
     )
     shape = audit.add_mutually_exclusive_group()
-    shape.add_argument("--json", action="store_true", help="print the snapshot document (audit-snapshot.json)")
+    shape.add_argument(
+        "--json", action="store_true", help="print the snapshot document (audit-snapshot.json)"
+    )
     shape.add_argument("--qr", action="store_true", help="print the summary as a QR code")
     section = audit.add_argument(
         "--section",

@@ -14,7 +14,8 @@ from bee_cli.errors import CliError
 def new_file(path: Path, *, replace: bool) -> Iterator[IO[bytes]]:
     """Write ``path``, readable for its owner alone. Raises CliError.
 
-    The bytes go to a file beside it, which takes the name when the block has ended well and is removed otherwise.
+    The bytes go to a file beside it, which takes the name when the block has ended well and is removed
+    otherwise.
     """
     refuse_existing(path, replace=replace)
     try:

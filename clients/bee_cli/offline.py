@@ -21,7 +21,7 @@ def decode(kind: str, file: str) -> str:
 
 def _output(*words: str) -> str:
     """What the program printed. The document decides, not the exit code: that is the verdict in it."""
-    ended = subprocess.run([program(SERVICE), *words], capture_output=True)
+    ended = subprocess.run([program(SERVICE), *words], capture_output=True, check=False)
     complaint = clean_lines(ended.stderr.decode("utf-8", "replace")).removeprefix(f"{SERVICE}: ")
     if ended.returncode < 0:
         raise CliError(f"{SERVICE} was killed by signal {-ended.returncode}. {complaint}".strip())

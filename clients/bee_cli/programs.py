@@ -14,9 +14,9 @@ class ProgramMissing(CliError):
 def program(name: str) -> str:
     """The absolute path of one of bee's programs ("bee-auditd"). Raises ProgramMissing.
 
-    Installed, the packages and the services' programs share ``<prefix>/lib/bee``; in a virtual environment the
-    programs stand where its Python stands. Nothing is taken from PATH: a service started from here runs as
-    root, and must be the one that belongs to this client.
+    Installed, the packages and the services' programs share ``<prefix>/lib/bee``; in a virtual environment
+    the programs stand where its Python stands. Nothing is taken from PATH: a service started from here runs
+    as root, and must be the one that belongs to this client.
     """
     places = [Path(__file__).resolve().parents[1] / "bin", Path(sys.prefix) / "bin"]
     for place in places:

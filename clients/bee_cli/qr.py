@@ -82,7 +82,7 @@ def _finding_line(finding: Finding) -> str:
 
 
 def _largest_side(terminal: Terminal) -> int:
-    """How many modules a side may have on this screen. Characters without half blocks scroll: width decides."""
+    """How many modules a side may have on this screen. Without half blocks it scrolls, and width decides."""
     if terminal.unicode:
         return min(2 * (terminal.lines - PROMPT_LINES), terminal.columns) - 2 * QUIET_ZONE
     return terminal.columns // 2 - 2 * QUIET_ZONE

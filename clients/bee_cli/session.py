@@ -1,4 +1,4 @@
-"""A command's time on the bus: the machine's, or a private one; and an end in good order when it is told to end."""
+"""A command's time on the bus, the machine's or a private one, and an end in good order."""
 
 import asyncio
 import signal

@@ -42,8 +42,8 @@ def of_stream(stream: TextIO, *, no_color: bool = False) -> Terminal:
 def show(text: str) -> None:
     """Write to standard output, all of it or an error.
 
-    A reader who left (``bee audit | head``) is not an error: nobody is there to be told, and the exit code stays
-    the verdict. A full disk is: half a document must not look like a whole one.
+    A reader who left (``bee audit | head``) is not an error: nobody is there to be told, and the exit code
+    stays the verdict. A full disk is: half a document must not look like a whole one.
     """
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")

@@ -10,8 +10,8 @@ import unicodedata
 
 LIMIT_CHARACTERS = 300
 
-# Categories that are not ink on one line: controls, formats (bidirectional marks, zero-width), surrogates, private
-# use, unassigned, line and paragraph separators, and marks that stack on their neighbour.
+# Categories that are not ink on one line: controls, formats (bidirectional marks, zero-width), surrogates,
+# private use, unassigned, line and paragraph separators, and marks that stack on their neighbour.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Mn", "Me"})
 _PLAIN = re.compile(r"[ -~]*")
 
@@ -34,8 +34,9 @@ def clean_lines(text: str) -> str:
 def safe_json(text: str) -> str:
     """JSON text whose strings hold nothing that a terminal would obey; the same document to a parser.
 
-    A JSON writer escapes the controls below U+0020 only: DEL, the C1 controls (U+009B begins an escape sequence)
-    and the bidirectional marks pass. They can stand only inside strings, where an escape says the same.
+    A JSON writer escapes the controls below U+0020 only: DEL, the C1 controls (U+009B begins an escape
+    sequence) and the bidirectional marks pass. They can stand only inside strings, where an escape says the
+    same.
     """
     if text.isascii():
         return text.replace("\x7f", "\\u007f")
@@ -48,8 +49,10 @@ def safe_json(text: str) -> str:
 
 
 def ascii_json(text: str) -> str:
-    """JSON text in ASCII alone, for terminals and files of another encoding; the same document to a parser."""
-    return "".join(char if char.isascii() else _json_escaped(char) for char in text.replace("\x7f", "\\u007f"))
+    """JSON text in ASCII alone, for terminals of another encoding; the same document to a parser."""
+    return "".join(
+        char if char.isascii() else _json_escaped(char) for char in text.replace("\x7f", "\\u007f")
+    )
 
 
 def _seen(char: str) -> str:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -59,7 +60,12 @@ def test_the_option_is_as_good_as_the_variable() -> None:
 
 @pytest.mark.parametrize(
     "locale",
-    [{"LANG": "C"}, {"LC_ALL": "POSIX"}, {"LC_ALL": "C", "LANG": "de_DE.UTF-8"}, {"LANG": "C", "LC_CTYPE": "C.UTF-8"}],
+    [
+        {"LANG": "C"},
+        {"LC_ALL": "POSIX"},
+        {"LC_ALL": "C", "LANG": "de_DE.UTF-8"},
+        {"LANG": "C", "LC_CTYPE": "C.UTF-8"},
+    ],
 )
 def test_who_says_c_gets_ascii(monkeypatch: pytest.MonkeyPatch, locale: dict[str, str]) -> None:
     """The last one is what Python itself makes of LANG=C."""
@@ -85,14 +91,12 @@ def test_very_wide_terminals_keep_readable_lines(monkeypatch: pytest.MonkeyPatch
     assert of_stream(Screen()).columns == terminal.WIDTH_MAX
 
 
-def _child(code: str, **options: object) -> "subprocess.CompletedProcess[str]":
+def _child(code: str, stdout: int | IO[str]) -> "subprocess.CompletedProcess[str]":
     source = f"from bee_cli.terminal import show\nfrom bee_cli.errors import CliError\n{code}"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", source]
     return subprocess.run(
-        [sys.executable, "-c", source],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        text=True,
-        stderr=subprocess.PIPE,
-        **options,  # type: ignore[call-overload, no-any-return]
+        words, env=environment, text=True, stdout=stdout, stderr=subprocess.PIPE, check=False
     )
 
 

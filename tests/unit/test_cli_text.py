@@ -41,7 +41,13 @@ def test_what_cannot_be_seen_appears_as_its_escape() -> None:
 
 
 def test_ordinary_names_stay_as_they_are() -> None:
-    for name in ("Samsung MZQL23T8HCLS-00A07", "Überprüft", "三星 SSD", "25 °C ± 2", "[bold]not markup[/bold]"):
+    for name in (
+        "Samsung MZQL23T8HCLS-00A07",
+        "Überprüft",
+        "三星 SSD",
+        "25 °C ± 2",
+        "[bold]not markup[/bold]",
+    ):
         assert clean(name) == name
 
 

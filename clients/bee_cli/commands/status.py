@@ -43,7 +43,10 @@ def status_text(
 ) -> str:
     """What the service says of itself, a line each."""
     lines = [
-        ("service", f"{AUDIT.bus_name} {audit['Version']}, {'running' if was_running else 'started to answer this'}"),
+        (
+            "service",
+            f"{AUDIT.bus_name} {audit['Version']}, {'running' if was_running else 'started to answer this'}",
+        ),
         ("verdict", _verdict(audit, terminal)),
     ]
     if audit["AuditedAt"]:
@@ -72,7 +75,9 @@ def _verdict(audit: Mapping[str, Any], terminal: Terminal) -> str:
     if not audit["AuditedAt"]:
         return "Unknown: this machine has not been audited since it started; run bee audit"
     verdict = clean(audit["Verdict"])
-    counts = f"{audit['FailureCount']} critical, {audit['WarningCount']} warning, {audit['UnknownCount']} unknown"
+    counts = (
+        f"{audit['FailureCount']} critical, {audit['WarningCount']} warning, {audit['UnknownCount']} unknown"
+    )
     return f"{_coloured(verdict) if terminal.colour else verdict} ({counts})"
 
 
@@ -85,7 +90,8 @@ def _job(job: Mapping[str, Any], now: float) -> str:
     share = f", {job['Progress']:.0%}" if job["ProgressValid"] else ""
     since = f", since {_ago(now - job['StartedAt'] / 1e6)}" if job["StartedAt"] else ""
     step = f", {job['Step']}" if job["Step"] else ""
-    return f"{job['Kind']} {job['State']}{share}{step}{since}, asked for by uid {job['OwnerUid']} ({job['path']})"
+    who = f", asked for by uid {job['OwnerUid']}"
+    return f"{job['Kind']} {job['State']}{share}{step}{since}{who} ({job['path']})"
 
 
 def _utc(microseconds: int) -> str:

@@ -16,12 +16,19 @@ from rich.text import Text
 from bee_cli.terminal import Terminal
 from bee_cli.text import clean
 
-SEVERITY_STYLES = {"OK": "bold green", "Warning": "bold yellow", "Critical": "bold red", "Unknown": "bold magenta"}
+SEVERITY_STYLES = {
+    "OK": "bold green",
+    "Warning": "bold yellow",
+    "Critical": "bold red",
+    "Unknown": "bold magenta",
+}
 QUIET = "dim"
 INDENT = 2
 
 # What ASCII says instead, of the few other characters that we write ourselves.
-_ASCII = str.maketrans({"°": "", "×": "x", "·": "-", "≥": ">=", "≤": "<=", "–": "-", "…": "...", "µ": "u", "Ω": "Ohm"})
+_ASCII = str.maketrans(
+    {"°": "", "×": "x", "·": "-", "≥": ">=", "≤": "<=", "–": "-", "…": "...", "µ": "u", "Ω": "Ohm"}
+)
 
 
 def cell(text: object, style: str = "") -> Text:
@@ -114,7 +121,9 @@ class Page:
                 overflow="fold",
             )
         for row in all_rows:
-            table.add_row(*(value if isinstance(value, Text) else cell(value) for value in (row[at] for at in filled)))
+            table.add_row(
+                *(value if isinstance(value, Text) else cell(value) for value in (row[at] for at in filled))
+            )
         self.put(Padding(table, (0, 0, 0, INDENT)))
 
     @property

@@ -46,5 +46,3 @@ def _circumstances(snapshot: Snapshot) -> str:
     if snapshot.sections:
         parts.append(f"only {', '.join(snapshot.sections)}")
     return "   ".join(parts)
-
-
