@@ -27,6 +27,7 @@ SYSTEM_FOLDERS := \
 	dbus/polkit/*.policy:/usr/share/polkit-1/actions \
 	dbus/polkit/*.rules:/usr/share/polkit-1/rules.d \
 	systemd/*.service:/usr/lib/systemd/system \
+	systemd/modules-load.d/*.conf:/usr/lib/modules-load.d \
 	systemd/sysusers.d/*.conf:/usr/lib/sysusers.d \
 	systemd/tmpfiles.d/*.conf:/usr/lib/tmpfiles.d
 SHARED_FOLDERS := \

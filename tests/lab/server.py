@@ -38,8 +38,6 @@ RequiredForOnline=no
 [Network]
 LinkLocalAddressing=no
 """
-# /dev/ipmi0 comes from this module, and nothing loads it by itself.
-MODULES = "ipmi_devintf\n"
 
 
 class LabError(Exception):
@@ -180,7 +178,7 @@ def _started(words: list[str], work: Path) -> "Iterator[subprocess.Popen[bytes]]
 
 
 def _overlay(work: Path) -> dict[str, tuple[bytes, int]]:
-    """This run's key, network and modules, laid over the disk by the initrd."""
+    """This run's key and network, laid over the disk by the initrd."""
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(work / "key")], check=True
     )
@@ -188,7 +186,6 @@ def _overlay(work: Path) -> dict[str, tuple[bytes, int]]:
         "/root/.ssh/authorized_keys": ((work / "key.pub").read_bytes(), 0o600),
         "/etc/systemd/network/10-lab.network": (NETWORK.encode(), 0o644),
         "/etc/systemd/network/20-others.network": (OTHER_NETWORKS.encode(), 0o644),
-        "/etc/modules-load.d/lab.conf": (MODULES.encode(), 0o644),
     }
 
 
