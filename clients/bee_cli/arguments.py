@@ -39,7 +39,7 @@ def parser() -> Parser:
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """The command and its options. Raises SystemExit: 3 for what is not allowed, 0 for --help and --version."""
+    """The command and its options. Raises SystemExit: 3 for what is not allowed, 0 for --help."""
     defaults = argparse.Namespace(private=False, no_color=False)
     return parser().parse_args(words, defaults)
 

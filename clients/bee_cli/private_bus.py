@@ -70,11 +70,13 @@ class PrivateBus:
         policies: Sequence[Path] | None = None,
         actions: Sequence[Path] | None = None,
         rules: Sequence[Path] | None = None,
+        covers: Mapping[str, str] | None = None,
     ) -> None:
         """What stands where on the bus; by default all that the project has.
 
         `services`: the command for each bus name. `polkit`: polkitd's command, empty for the machine's own
         polkitd, None for a bus without one. `policies`: D-Bus policy files; `actions` and `rules`: polkit's.
+        `covers`: files of the machine that read differently there ("/etc/group": its text).
         """
         self._services = dict(_own_services() if services is None else services)
         if polkit is not None:
@@ -82,6 +84,7 @@ class PrivateBus:
         self._policies = _files("dbus/system.d", "dbus-1/system.d", ".conf") if policies is None else policies
         self._actions = _files("dbus/polkit", "polkit-1/actions", ".policy") if actions is None else actions
         self._rules = _files("dbus/polkit", "polkit-1/rules.d", ".rules") if rules is None else rules
+        self._covers = dict(covers or {})
         self._folder: Path | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
         self._last_log = ""
@@ -130,11 +133,12 @@ class PrivateBus:
             raise PrivateBusError("there is no dbus-daemon", "apt install dbus-daemon")
         self._folder = _short_folder()
         self._write_files()
+        covered = [*POLKIT_FOLDERS, *self._covers]
         ready, ready_writer = os.pipe()
         try:
             keeper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("private_bus_keeper.py"))]
             self._keeper = subprocess.Popen(
-                [*_namespace(), *keeper, daemon, str(self.folder), str(ready_writer), *POLKIT_FOLDERS],
+                [*_namespace(), *keeper, daemon, str(self.folder), str(ready_writer), *covered],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=(self.folder / "log").open("ab"),
@@ -188,6 +192,10 @@ class PrivateBus:
         for paths, part in ((self._actions, "actions"), (self._rules, "rules.d")):
             for path in paths:
                 shutil.copyfile(path, ours / part / path.name)
+        for place, text in self._covers.items():
+            covering = folder / "root" / place.lstrip("/")
+            covering.parent.mkdir(parents=True, exist_ok=True)
+            covering.write_text(text)
         activation = folder / "services"
         activation.mkdir()
         for name, command in self._services.items():

@@ -20,7 +20,7 @@ PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 def main(daemon: str, folder: str, ready_fd: str, *covered: str) -> int:
     for place in covered:
-        if os.path.isdir(place):
+        if os.path.exists(place):
             _run("mount", "--bind", f"{folder}/root{place}", place)
     command = [daemon, f"--config-file={folder}/bus.conf", "--nofork", "--nopidfile", "--nosyslog"]
     log = os.open(f"{folder}/log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
