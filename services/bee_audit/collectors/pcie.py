@@ -13,11 +13,11 @@ from bee_audit.collectors.pci_functions import (
     function_of,
     vpd_facts,
 )
+from bee_audit.collectors.pci_names import read_pci_ids
 from bee_audit.collectors.pci_slots import locations, onboard_of, slots_of
 from bee_audit.collectors.smbios import read_smbios
 from bee_audit.decode import DecodeError
 from bee_audit.decode.pci_config import PciConfig, decode_pci_config
-from bee_audit.decode.pci_ids import PciIds
 from bee_audit.decode.smbios import Smbios
 from bee_audit.decode.vpd import VPD_LIMIT_BYTES, decode_vpd
 from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection, PcieSlot
@@ -28,13 +28,6 @@ Number = TypeVar("Number", int, float)
 DEVICES = "/sys/bus/pci/devices"
 KERNEL_SLOTS = "/sys/bus/pci/slots"
 UPTIME = "/proc/uptime"
-# Debian's package pci.ids, pciutils' own update, and the places of other distributions.
-DATABASES = (
-    "/usr/share/misc/pci.ids",
-    "/usr/share/misc/pci.ids.gz",
-    "/var/lib/pciutils/pci.ids",
-    "/usr/share/hwdata/pci.ids",
-)
 CONFIG_DEADLINE_SECONDS = 20.0
 # The registers behind VPD are slow, and some devices never answer them: each has its own deadline.
 VPD_DEADLINE_SECONDS = 3.0
@@ -60,7 +53,7 @@ async def _read(machine: Machine) -> PcieSection | None:
     problems: list[str] = []
     configs, names, vpds, kernel_slots, uptime = await asyncio.gather(
         _read_configs(machine, entries, problems),
-        _read_names(machine),
+        read_pci_ids(machine),
         _read_vpds(machine, entries),
         _read_kernel_slots(machine),
         machine.read_text(UPTIME),
@@ -123,15 +116,6 @@ def _wants_config(entry: Entry) -> bool:
     device_class = f"{(entry.integer('class') or 0) >> 8:04x}"
     has_more = "max_link_width" in entry.files or "aer_dev_fatal" in entry.files
     return has_more or device_class.startswith(CONFIG_CLASSES)
-
-
-async def _read_names(machine: Machine) -> PciIds | None:
-    for path in DATABASES:
-        try:
-            return PciIds(await machine.read_bytes(path))
-        except (OSError, DecodeError):
-            continue
-    return None
 
 
 async def _read_vpds(machine: Machine, entries: Sequence[Entry]) -> dict[str, dict[str, str | None]]:

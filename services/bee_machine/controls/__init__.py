@@ -7,7 +7,7 @@ its reply can be recorded together. It reads only: what could change a device is
 from collections.abc import Callable
 from typing import TypeAlias
 
-from bee_machine.controls import ipmi, nvme
+from bee_machine.controls import ethtool, ipmi, nvme
 
 Operation: TypeAlias = Callable[[str, bytes, float], bytes]
 
@@ -15,4 +15,5 @@ OPERATIONS: dict[str, Operation] = {
     ipmi.OPERATION: ipmi.send,
     ipmi.BRIDGED_OPERATION: ipmi.send_bridged,
     nvme.OPERATION: nvme.admin,
+    ethtool.OPERATION: ethtool.ask_interface,
 }
