@@ -312,6 +312,25 @@ FAULTY = replace(
     bmc=faulty_bmc,
 )
 
+
+def large_bmc() -> Bmc:
+    """As many sensors as a server with eight GPUs has; SDR, readings and names cost what they cost there."""
+    large = bmc()
+    for number in range(20, 116):
+        large.sensors.append(
+            ThresholdSensor(
+                number,
+                f"Sensor {number}",
+                SensorType.TEMPERATURE,
+                Unit.DEGREES_C,
+                30 + number % 20,
+                instance=number,
+                thresholds={"upper_noncritical": 85, "upper_critical": 95},
+            )
+        )
+    return large
+
+
 # A storage server for the benchmark: 8 NVMe, 6 SATA and 10 SCSI disks.
 STORAGE = replace(
     REFERENCE,
@@ -327,4 +346,5 @@ STORAGE = replace(
         Scsi(f"X0L0{number:04}", "HGST", "HUS726T4TAL5204", 0x5000CCA2B0000000 + number)
         for number in range(10)
     ),
+    bmc=large_bmc,
 )
