@@ -1,6 +1,6 @@
 """Runs on the emulated server: contenders take turns, and the medians of their times go out as JSON.
 
-Standard library only. Standard input: {"rounds": n, "contenders": {name: {"before": [argv], "timed": [argv]}}}.
+Standard library only. Input: {"rounds": n, "contenders": {name: {"before": [argv], "timed": [argv]}}}.
 The commands of a contender run one after another, each to its end, their output thrown away.
 """
 
