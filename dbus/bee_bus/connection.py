@@ -25,6 +25,7 @@ from dbus_next.message import Message
 
 from bee_bus import errors
 from bee_bus.names import DBUS, DBUS_PATH
+from bee_bus.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +108,7 @@ class Connection(MessageBus):
         self._call_handler: CallHandler | None = None
         self._last_sent: asyncio.Future[None] | None = None
         super().__init__(bus_address=self.address, auth=_SocketUser(), negotiate_unix_fd=True)
+        self._writer: Writer = Writer(self)  # type: ignore[assignment]
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._disconnect_future.add_done_callback(_retrieve)
         self.add_message_handler(self._receive)
@@ -233,9 +235,14 @@ class Connection(MessageBus):
 
     async def own_name(self, name: str) -> None:
         """Own a bus name now; raises `NameTaken` rather than wait in a queue for it."""
-        reply = await self.request_name(name, NameFlag.DO_NOT_QUEUE)
-        if reply is not RequestNameReply.PRIMARY_OWNER:
+        flags = NameFlag.DO_NOT_QUEUE.value
+        reply = await self.ask(DBUS, DBUS_PATH, DBUS, "RequestName", "su", [name, flags])
+        if reply.body[0] != RequestNameReply.PRIMARY_OWNER.value:
             raise NameTaken(f"{name} is already owned by another process")
+
+    async def give_name_back(self, name: str) -> None:
+        """Own a bus name no longer."""
+        await self.ask(DBUS, DBUS_PATH, DBUS, "ReleaseName", "s", [name])
 
     async def uid_of(self, unique_name: str) -> int:
         """The user behind a connection, as the kernel told the bus."""
@@ -323,12 +330,7 @@ class Connection(MessageBus):
         if self._disconnected:
             return
         super()._finalize(err)  # type: ignore[no-untyped-call]
-        unsent = [self._writer.fut]
-        while not self._writer.messages.empty():
-            unsent.append(self._writer.messages.get_nowait()[2])
-        for sent in unsent:
-            if sent is not None and not sent.done():
-                sent.set_exception(ConnectionError("the bus went away"))
+        self._writer.fail(ConnectionError("the bus went away"))
         self._stream.close()
         self._sock.close()
         if not self.lost.done():

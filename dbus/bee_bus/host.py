@@ -121,8 +121,8 @@ class Host:
         self.objects.announcing = True
         try:
             await self.connection.own_name(self.bus_name)
-        except NameTaken as error:
-            log.error("%s", error)
+        except (NameTaken, errors.BeeError) as error:
+            log.error("cannot own %s: %s", self.bus_name, error)
             return EXIT_FAILED
         notify("READY=1")
         self._last_use = time.monotonic()
@@ -178,9 +178,8 @@ class Host:
     async def _leave(self) -> None:
         """Give the name back, and answer the calls that were already on their way to it."""
         try:
-            await self.connection.release_name(self.bus_name)
-        except (EOFError, OSError) as error:
-            log.warning("the bus went away while leaving: %s", error)
+            await self.connection.give_name_back(self.bus_name)
+        except errors.Disconnected:
             return
         # The bus delivers in order: what was sent to the name came before the answer to releasing it.
         calls = set(self.objects.calls)

@@ -188,12 +188,13 @@ class Jobs:
             cancelable=cancelable,
             verdict_without_result=verdict_without_result,
         )
-        holds = ExitStack()
-        holds.enter_context(self._host.inhibit(f"job {job.id}"))
         interface = JobInterface(job)
         job.on_change = interface.refresh
+        with ExitStack() as stack:
+            stack.enter_context(self._host.inhibit(f"job {job.id}"))
+            self._host.export(self.path(job), interface, *beside(job))
+            holds = stack.pop_all()
         self._jobs[job.id] = job
-        self._host.export(self.path(job), interface, *beside(job))
         job.start()
         task = asyncio.create_task(self._follow(job, holds))
         self._tasks.add(task)
