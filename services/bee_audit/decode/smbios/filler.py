@@ -1,0 +1,43 @@
+"""What firmware writes where nobody filled in a name or a serial number."""
+
+import re
+
+_WORDS = frozenset(
+    (
+        *("none", "null", "na", "nil", "unknown", "undefined", "empty", "oem", "default", "defaultstring"),
+        *("tobefilled", "tobefilledbyoem", "tobefilledbyoemdefaultstring", "fillbyoem", "filledbyoem"),
+        *("notspecified", "notavailable", "notapplicable", "notpresent", "notprovided", "notset", "invalid"),
+        *("nodimm", "nomodule", "nomoduleinstalled", "notinstalled", "noenclosure", "noassettag"),
+        *(
+            "noassetinformation",
+            "assettag",
+            "serial",
+            "serialnumber",
+            "sn",
+            "number",
+            "partnumber",
+            "partnum",
+        ),
+        *("manufacturer", "systemmanufacturer", "systemproductname", "systemversion", "systemserialnumber"),
+        *("baseboardserialnumber", "boardserialnumber", "mbserialnumber", "chassisserialnumber"),
+        *("chassisversion", "chassismanufacturer", "sku", "systemsku", "skunumber", "productname", "product"),
+        *("type1productconfigid", "type1sku0", "type2boardserialnumber", "xx", "x"),
+        *("123456789", "0123456789", "1234567890", "01234567890", "01234567890123456789", "empty00"),
+        *("assettagnum", "sernum", "bankempty", "dimmempty", "outofspec", "reserved", "other"),
+    )
+)
+# Placeholders of AMI and Phoenix that count the slots: A1_SerNum0, Array1_PartNumber3, ModulePartNumber00.
+_COUNTED = re.compile(
+    r"^(?:(?:a|array|dimm)\d+)?(?:module)?(?:manufacturer|sernum|serialnumber|assettagnum|partnumber|asset)\d*$"
+)
+
+
+def genuine(text: str | None) -> str | None:
+    """The text, or None when it is a filler: letters of it would name nothing and match everything."""
+    if text is None:
+        return None
+    letters = "".join(filter(str.isalnum, text)).lower()
+    if letters in _WORDS or _COUNTED.match(letters):
+        return None
+    # One character over and over: zeros, F, x, dots and spaces alone.
+    return text if len(set(letters)) > 1 or (letters.isdigit() and letters.strip("0")) else None
