@@ -21,7 +21,9 @@ class Namespace(Document):
     """An NVMe namespace as the kernel shows it."""
 
     name: str  # "nvme0n1"
+    number: int | None = None  # its NSID
     size_bytes: int | None = None
+    used_bytes: int | None = None  # what the drive holds data for
     logical_block_bytes: int | None = None
 
 

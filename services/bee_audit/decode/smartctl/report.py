@@ -1,6 +1,7 @@
 """What `smartctl -x -j` says of one disk."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from bee_audit.decode.disk_text import identity
 from bee_audit.decode.loose_json import JsonValue, parse_json
@@ -16,6 +17,9 @@ from bee_bus.documents.disk_health import (
 
 # smartctl(8), exit status. The bits above these tell of the disk's health, these of a failed reading.
 _NOT_RUN = 1 << 0 | 1 << 1
+
+
+Transport: TypeAlias = Literal["nvme", "sata", "sas", "scsi", "usb"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class SmartReport:
     logical_block_bytes: int | None
     physical_block_bytes: int | None
     rotation_rate_rpm: int | None  # 0: it has no platters
-    transport: str | None
+    transport: Transport | None
     link_gbps: float | None
     link_maximum_gbps: float | None
     smart_supported: bool | None
@@ -168,7 +172,7 @@ def _wwn(document: JsonValue) -> str | None:
     return identity(unit.removeprefix("0x").lower()) if unit is not None else None
 
 
-def _transport(document: JsonValue) -> str | None:
+def _transport(document: JsonValue) -> Transport | None:
     kind = document.at("device", "type").text() or ""
     if kind.startswith("usb"):
         return "usb"
@@ -176,7 +180,7 @@ def _transport(document: JsonValue) -> str | None:
     if protocol == "SCSI":
         name = document.at("scsi_transport_protocol", "name").text() or ""
         return "sas" if name.startswith("SAS") else "scsi"
-    return {"ATA": "sata", "NVMe": "nvme"}.get(protocol or "")
+    return "sata" if protocol == "ATA" else "nvme" if protocol == "NVMe" else None
 
 
 def _link(document: JsonValue) -> tuple[float | None, float | None]:

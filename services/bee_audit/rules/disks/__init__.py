@@ -1,0 +1,1 @@
+"""What is wrong with a disk: one module per kind of evidence."""

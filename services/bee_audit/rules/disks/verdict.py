@@ -1,0 +1,180 @@
+"""The disk's own verdict on itself, and disks that give none."""
+
+from collections.abc import Iterator
+
+from bee_audit.rules.disks.common import REPLACE, disks, finding, own_limit, real_disks
+from bee_audit.rules.thresholds import Thresholds
+from bee_bus.documents.audit import Finding, Hardware, Threshold
+from bee_bus.documents.disk_health import SmartAttribute
+from bee_bus.documents.storage import Disk
+
+# smartctl(8), exit status.
+DISK_FAILING, PREFAIL_NOW, FAILED_IN_PAST, SELF_TESTS_FAILED = 1 << 3, 1 << 4, 1 << 5, 1 << 7
+# SPC-5 annex F: additional sense codes of the informational exceptions page.
+_ASC_WARNING, _ASC_PREDICTION, _ASCQ_SIMULATED = 0x0B, 0x5D, 0xFF
+_GONE_STATES = ("offline", "transport-offline", "dead", "deleting", "deleting (no IO)", "cancel")
+
+
+def smart_failed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    for disk in disks(hardware):
+        said = disk.smart_status_passed is False or bool((disk.smartctl_exit_status or 0) & DISK_FAILING)
+        if not said or (disk.nvme is not None and disk.nvme.critical_warning):
+            continue  # an NVMe drive says what is wrong, and that is the finding
+        if _is_warning_only(disk):
+            continue
+        reason = f": {disk.scsi.exception}" if disk.scsi is not None and disk.scsi.exception else ""
+        limit = own_limit("SMART status", "passed", "the disk's own SMART status (ACS-4 §7.43, SPC-5 §6.6)")
+        yield finding(
+            disk,
+            "smart-failed",
+            "Critical",
+            f"says that it is failing{reason}",
+            REPLACE,
+            value="failed",
+            threshold=limit,
+        )
+
+
+def drive_warning(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    for disk in disks(hardware):
+        if _is_warning_only(disk) and disk.scsi is not None:
+            code = f"asc {disk.scsi.asc:02x}h, ascq {disk.scsi.ascq or 0:02x}h"
+            yield finding(
+                disk,
+                "drive-warning",
+                "Warning",
+                f"warns: {disk.scsi.exception or 'no words for it'} ({code})",
+                "Look at its temperature and its error counters, remove the cause, and audit again.",
+                value=code,
+            )
+
+
+def _is_warning_only(disk: Disk) -> bool:
+    if disk.scsi is None or disk.scsi.asc is None:
+        return False
+    simulated = disk.scsi.asc == _ASC_PREDICTION and disk.scsi.ascq == _ASCQ_SIMULATED
+    return disk.scsi.asc == _ASC_WARNING or simulated
+
+
+def attribute_failed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    for disk in disks(hardware):
+        for one in disk.attributes:
+            if one.failed == "now":
+                yield _attribute_now(disk, one)
+            elif one.failed == "past":
+                yield finding(
+                    disk,
+                    "attribute-failed-in-past",
+                    "Warning",
+                    f"had {_attribute(one)} at {one.worst} once, its threshold is {one.threshold}",
+                    "Find what happened then (heat, power, vibration); replace it if it happens again.",
+                    value=one.worst,
+                    threshold=_attribute_limit(one),
+                )
+
+
+def _attribute_now(disk: Disk, one: SmartAttribute) -> Finding:
+    # Prefailure attributes predict a failure within a day (ACS-3 §7.54), the others tell of age and use.
+    predicts = one.prefailure is not False
+    meaning = "predicts its failure" if predicts else "says that its age or use is past the design"
+    return finding(
+        disk,
+        "attribute-failing",
+        "Critical" if predicts else "Warning",
+        f"has {_attribute(one)} at {one.value}, its threshold is {one.threshold}; this {meaning}",
+        REPLACE if predicts else "Plan its replacement.",
+        value=one.value,
+        threshold=_attribute_limit(one),
+    )
+
+
+def _attribute(one: SmartAttribute) -> str:
+    return f"attribute {one.number} {one.name}"
+
+
+def _attribute_limit(one: SmartAttribute) -> Threshold | None:
+    if one.threshold is None:
+        return None
+    return own_limit(f"SMART threshold of attribute {one.number}", one.threshold, "the disk's own threshold")
+
+
+def smartctl_exit(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """What smartctl's exit status says and nothing else in its report does."""
+    for disk in disks(hardware):
+        status = disk.smartctl_exit_status or 0
+        failed = {one.failed for one in disk.attributes}
+        results = disk.self_tests.results if disk.self_tests is not None else ()
+        if status & PREFAIL_NOW and "now" not in failed:
+            message = "has a prefailure attribute at or below its threshold, says smartctl"
+            yield finding(disk, "attribute-failing", "Critical", message, REPLACE, value=status)
+        if status & FAILED_IN_PAST and not failed & {"now", "past"}:
+            message = "had an attribute at or below its threshold in the past, says smartctl"
+            step = "Look at the output of `smartctl -x`, and replace it if it happens again."
+            yield finding(disk, "attribute-failed-in-past", "Warning", message, step, value=status)
+        if status & SELF_TESTS_FAILED and not results:
+            message = "has failed self-tests in its log, says smartctl"
+            step = "Run a long self-test; replace it if that fails."
+            yield finding(disk, "self-test-failed", "Warning", message, step, value=status)
+
+
+def health_unread(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    for disk in real_disks(hardware):
+        if disk.health_unread is None or _needs_no_health(disk):
+            continue
+        yield finding(
+            disk,
+            "health-unread",
+            "Unknown",
+            f"could not be asked for its health: {disk.health_unread}",
+            f"Try `smartctl -x {disk.device_nodes[0] if disk.device_nodes else disk.id}` by hand, "
+            "and the disk on another port.",
+        )
+
+
+def _needs_no_health(disk: Disk) -> bool:
+    """A stick or the medium that this system was started from: not a part of the machine."""
+    return disk.transport == "usb" and (disk.removable or disk.contents == "iso9660")
+
+
+def offline(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    for disk in disks(hardware):
+        if disk.state in _GONE_STATES:
+            yield finding(
+                disk,
+                "offline",
+                "Critical",
+                f"does not answer the kernel any more: it is {disk.state}",
+                "Look for its errors in the kernel log, reseat it, and replace it if it goes again.",
+                value=disk.state,
+            )
+
+
+def no_capacity(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    for disk in real_disks(hardware):
+        if disk.kind == "nvme" and disk.state == "live" and not disk.namespaces:
+            yield finding(
+                disk,
+                "no-namespace",
+                "Warning",
+                "has no namespace, so that nothing can be stored on it",
+                "Create one with `nvme create-ns`, or ask who removed it.",
+            )
+        elif disk.size_bytes is None and disk.transport != "usb" and disk.state not in _GONE_STATES:
+            yield finding(
+                disk,
+                "no-capacity",
+                "Critical",
+                "does not tell its size: it can neither be read nor written",
+                "Reseat it and try another slot; replace it if it stays so.",
+            )
+
+
+RULES = (
+    smart_failed,
+    drive_warning,
+    attribute_failed,
+    smartctl_exit,
+    health_unread,
+    offline,
+    no_capacity,
+)
