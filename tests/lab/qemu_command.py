@@ -31,7 +31,7 @@ LANES = {4: 0x0A, 16: 0x0D}  # SMBIOS 3.7 table 50
 def command(server: Server, *, boot: BootFiles, initrd: Path, work: Path, ssh_port: int) -> list[str]:
     """``work``: a folder for the disks, the tables and the sockets of this run."""
     words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-nodefaults", "-display", "none"]
-    words += ["-machine", "q35,smbios-entry-point-type=64", "-cpu", "max", "-no-reboot"]
+    words += ["-machine", "q35,smbios-entry-point-type=64", "-no-reboot"]
     words += ["-serial", f"file:{work / 'serial.log'}"]
     words += ["-qmp", f"unix:{work / 'qmp'},server=on,wait=off"]
     words += ["-kernel", str(boot.kernel), "-initrd", str(initrd), "-append", KERNEL_COMMAND]
@@ -54,6 +54,11 @@ def _processors(server: Server) -> Iterator[str]:
     """One socket and one NUMA node for each CPU, the memory divided between them."""
     sockets, cores, threads = len(server.cpus), server.cpus[0].cores, server.cpus[0].threads
     per_socket = cores * threads
+    # The processor of the firmware's table, with what the emulation can do.
+    yield from (
+        "-cpu",
+        f"max,vendor=GenuineIntel,family=6,model=143,stepping=8,model-id={server.cpus[0].model}",
+    )
     yield from (
         "-smp",
         f"{sockets * per_socket},sockets={sockets},cores={cores},threads={threads}",
