@@ -97,7 +97,7 @@ def _from_sysfs(entry: Entry, names: PciIds | None) -> NetworkInterface:
         port=entry.integer("dev_port") if physical else None,
         virtual_function="device/physfn" in entry.links,
         driver=entry.link_name("device/driver"),
-        mac=_mac(entry.text("address")),
+        mac=_mac(entry.text("address"), physical),
         mac_assignment=ADDRESS_ASSIGNMENT.get(assignment) if assignment is not None else None,
         bond=entry.link_name("master"),
         admin_up=bool(flags & UP) if flags is not None else None,
@@ -134,9 +134,9 @@ def _pci_name(ids: dict[str, str], names: PciIds | None) -> dict[str, Any]:
     return {"name": " ".join(filter(None, (vendor, model))) or None, "vendor": vendor, "model": model}
 
 
-def _mac(text: str | None) -> str | None:
-    """An address of a link layer; None for one that is all zeros, as of a tunnel."""
-    return text if text and set(text) - set("0:") else None
+def _mac(text: str | None, physical: bool) -> str | None:
+    """An address of the link layer. The kernel writes zeros for none, as of a tunnel; of a card they tell."""
+    return text if text and (physical or set(text) - set("0:")) else None
 
 
 def _errors(entry: Entry) -> InterfaceErrors | None:

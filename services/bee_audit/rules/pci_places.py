@@ -1,0 +1,65 @@
+"""How findings name PCI devices, and which device stands for a link."""
+
+from collections.abc import Iterator
+
+from bee_bus.documents.audit import Hardware
+from bee_bus.documents.pcie import PcieDevice, PcieSection
+
+DOWNSTREAM_KINDS = ("Root Port", "Downstream Port", "PCI/PCI-X to PCI-Express Bridge")
+BRIDGE = "0604"
+GPU_CLASSES = ("03", "12")  # display controllers, processing accelerators
+SUSPENDED = "D3cold"  # without power: its registers and its link say nothing
+
+
+def where(device: PcieDevice) -> str:
+    """For hands: "0000:3b:00.0 in SLOT 4, serial 8C2F01"."""
+    place = f"{device.id} in {device.location}" if device.location else device.id
+    return f"{place}, serial {device.serial}" if device.serial else place
+
+
+def component(device: PcieDevice) -> str:
+    return f"pcie/{device.id}"
+
+
+def devices_of(hardware: Hardware) -> tuple[PcieDevice, ...]:
+    return hardware.pcie.devices if hardware.pcie else ()
+
+
+def lower_ends(section: PcieSection) -> Iterator[PcieDevice]:
+    """The device at the lower end of each link, once per link: the functions of a card share one.
+
+    Ports that lead downstream are the upper ends of theirs, and virtual functions have none.
+    """
+    seen = set()
+    for device in section.devices:
+        if device.link is None or not device.answers or leads_down(device):
+            continue
+        card = device.id.rpartition(".")[0]
+        if card not in seen and device.power_state != SUSPENDED:
+            seen.add(card)
+            yield device
+
+
+def leads_down(device: PcieDevice) -> bool:
+    """Whether a device is a port whose own link is the one below it."""
+    if device.kind is not None:
+        return device.kind in DOWNSTREAM_KINDS
+    # Of a bridge that only sysfs shows: the upper end of a switch would know what the port above it can do.
+    return device.class_id == BRIDGE and (device.link is None or device.link.port_max_width is None)
+
+
+def saves_power_by_speed(device: PcieDevice, section: PcieSection) -> bool:
+    """Whether the link is a GPU's: an idle GPU lowers its link's speed, and leaves the width.
+
+    Some GPUs have a switch of their own between slot and chip; it is by the GPU's maker.
+    """
+    if device.class_id.startswith(GPU_CLASSES):
+        return True
+    inside = {device.id}
+    # In the order of addresses a bridge comes before what is below it.
+    for other in section.devices:
+        if other.parent in inside and other.vendor_id == device.vendor_id:
+            if other.class_id.startswith(GPU_CLASSES):
+                return True
+            inside.add(other.id)
+    return False
