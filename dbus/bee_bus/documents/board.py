@@ -8,7 +8,7 @@ from bee_bus.documents.base import Document, Section
 class System(Document):
     """The machine as its maker sells it (SMBIOS 3.7 §7.2)."""
 
-    id: str = "system"
+    id: str
     name: str | None = None  # the product
     vendor: str | None = None
     model: str | None = None
@@ -23,8 +23,8 @@ class System(Document):
 class Bios(Document):
     """The firmware that booted the machine (SMBIOS 3.7 §7.1). ``firmware``: its version."""
 
-    id: str = "bios"
-    name: str = "BIOS"
+    id: str
+    name: str | None = None
     vendor: str | None = None
     firmware: str | None = None
     release_date: str | None = None  # ISO where it can be read, else as the firmware writes it

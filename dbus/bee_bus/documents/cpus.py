@@ -1,5 +1,7 @@
 """The cpus section of the audit snapshot: sockets by the firmware, processors by the kernel."""
 
+import msgspec
+
 from bee_bus.documents.base import Document, Section
 
 
@@ -24,6 +26,7 @@ class Cpu(Document):
     """
 
     id: str
+    populated: bool
     name: str | None = None
     location: str | None = None  # the socket's designation
     vendor: str | None = None
@@ -32,7 +35,6 @@ class Cpu(Document):
     serial: str | None = None
     asset_tag: str | None = None
     firmware: str | None = None
-    populated: bool = True
     status: str | None = None  # "Enabled", "Disabled By User", "Disabled By BIOS", "Idle", "Unknown"
     family: str | None = None  # in the standard's words
     cpuid_family: int | None = None
@@ -78,7 +80,7 @@ class NumaNode(Document):
 
 
 class CpusSection(Section):
-    """``vulnerabilities``: the kernel's statement on each known one. CPU lists are as the kernel writes them."""
+    """``vulnerabilities``: the kernel's statement on each. CPU lists are as the kernel writes them."""
 
     sockets: tuple[Cpu, ...] = ()
     packages: tuple[CpuPackage, ...] = ()
@@ -95,4 +97,4 @@ class CpusSection(Section):
     virtualization: str | None = None  # "VT-x", "AMD-V"
     virtual_machine: bool = False
     numa_nodes: tuple[NumaNode, ...] = ()
-    vulnerabilities: dict[str, str] = {}
+    vulnerabilities: dict[str, str] = msgspec.field(default_factory=dict)

@@ -45,6 +45,7 @@ class Dimm(Document):
     """
 
     id: str
+    populated: bool
     name: str | None = None
     location: str | None = None  # the bank locator
     array: str | None = None
@@ -53,7 +54,6 @@ class Dimm(Document):
     serial: str | None = None
     asset_tag: str | None = None
     firmware: str | None = None
-    populated: bool = True
     size_bytes: int | None = None  # absent in a populated slot: the firmware could not tell
     form_factor: str | None = None
     type: str | None = None  # "DDR5"
@@ -109,9 +109,9 @@ class MemoryController(Document):
 
 
 class MemorySection(Section):
-    """Sizes: ``installed_bytes`` is the sum over the slots of system memory that are DRAM (and the volatile part of
-    NVDIMMs), ``kernel_total_bytes`` what the kernel manages (MemTotal), ``kernel_present_bytes`` what the
-    firmware gave it in whole memory blocks.
+    """``installed_bytes``: the sum over the slots of system memory, of NVDIMMs their volatile part.
+    ``kernel_total_bytes``: what the kernel manages (MemTotal). ``kernel_present_bytes``: what the firmware
+    gave it, in whole memory blocks.
     """
 
     slots: tuple[Dimm, ...] = ()

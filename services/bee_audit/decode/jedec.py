@@ -38,4 +38,9 @@ def maker(continuation: int, code: int) -> str | None:
     if (continuation, code) in ((0, 0), (0xFF, 0xFF)):
         return None
     bank = (continuation & 0x7F) + 1
-    return _MAKERS.get((bank, code)) or f"JEDEC bank {bank} code 0x{code:02X}"
+    return known_maker(continuation, code) or f"JEDEC bank {bank} code 0x{code:02X}"
+
+
+def known_maker(continuation: int, code: int) -> str | None:
+    """The maker's name, None for one that is not in the table."""
+    return _MAKERS.get(((continuation & 0x7F) + 1, code))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from lab.dmidecode.words import Rendered, row, size, unit, word
+from lab.dmidecode.words import IfPrinted, Rendered, row, size, unit, word
 
 
 def device_size(number: int | None, wide: bool) -> str | None:
@@ -73,6 +73,10 @@ def _memory_device(our: Any) -> Rendered:
     for part in ("PMIC0", "RCD"):
         yield f"{part} Manufacturer ID", our[f"{part.lower()}_manufacturer_id"]
         yield from _part_revision(part, our[f"{part.lower()}_revision"], our["memory_type"])
+
+    # dmidecode prints nothing of a module in a slot that says it is empty.
+    yield "Leftover Part Number", IfPrinted(str(our["leftover_part_number"]))
+    yield "Leftover Serial Number", IfPrinted(str(our["leftover_serial_number"]))
 
 
 def _part_revision(part: str, revision: str | None, memory_type: str) -> Rendered:

@@ -28,7 +28,7 @@ _WORDS = frozenset(
 )
 # Placeholders of AMI and Phoenix that count the slots: A1_SerNum0, Array1_PartNumber3, ModulePartNumber00.
 _COUNTED = re.compile(
-    r"^(?:(?:a|array|dimm)\d+)?(?:module)?(?:manufacturer|sernum|serialnumber|assettagnum|partnumber|asset)\d*$"
+    r"^(?:(?:a|array|dimm)\d+)?(?:module)?(?:manufacturer|sernum|serialnumber|assettag|assettagnum|partnumber|asset)\d*$"
 )
 
 

@@ -1,10 +1,12 @@
 """Physical memory arrays (type 16) and memory devices (type 17)."""
 
+import re
 from typing import ClassVar
 
 import msgspec
 from construct import Int8ul, Int16ul, Int32ul, Int64ul
 
+from bee_audit.decode.smbios.filler import genuine
 from bee_audit.decode.smbios.memory_words import (
     ARRAY_ERROR_CORRECTION,
     ARRAY_LOCATION,
@@ -86,6 +88,9 @@ class MemoryDevice(Structure, frozen=True, kw_only=True):
     pmic0_revision: str | None = None
     rcd_manufacturer_id: str | None = None
     rcd_revision: str | None = None
+    # Of a slot that says it is empty and yet names a module: the firmware has found it and does not use it.
+    leftover_part_number: str | None = None
+    leftover_serial_number: str | None = None
 
 
 _ARRAY = Layout(
@@ -183,7 +188,7 @@ def decode_memory_device(raw: RawStructure) -> MemoryDevice:
         problems=tuple(raw.problems),
     )
     if not slot.installed:
-        return slot
+        return _with_leftover(slot, raw.text(device.part_number), raw.text(device.serial_number))
     return msgspec.structs.replace(
         slot,
         size_bytes=_size(device.size, device.extended_size),
@@ -214,6 +219,15 @@ def decode_memory_device(raw: RawStructure) -> MemoryDevice:
         rcd_revision=_part_revision(device.rcd_revision, device.memory_type),
         problems=tuple(raw.problems),
     )
+
+
+def _with_leftover(slot: MemoryDevice, part_number: str | None, serial: str | None) -> MemoryDevice:
+    """Both must look like a module's own; most firmware fills the strings of empty slots with words."""
+    named = genuine(part_number) and re.fullmatch(r"(?=.*[A-Z])(?=.*\d)[A-Z0-9./_-]{8,}", part_number or "")
+    numbered = genuine(serial) and re.fullmatch(r"[0-9A-Fa-f]{8,}", serial or "")
+    if not named or not numbered:
+        return slot
+    return msgspec.structs.replace(slot, leftover_part_number=part_number, leftover_serial_number=serial)
 
 
 def _error_handle(handle: int | None) -> int | None:
