@@ -1,4 +1,4 @@
-"""The bmc section of the audit snapshot: the BMC, its event log, its FRU devices and what it says of the chassis.
+"""The bmc section of the audit snapshot: the BMC, its event log, its FRU devices and the chassis.
 
 Times of the event log are by the BMC's own clock, which does not say in which time zone it runs.
 """
@@ -79,7 +79,7 @@ class SelOccurrence(Document):
 class SelEvent(Document):
     """An event that says something is or was wrong, with the newest of the times that it was logged.
 
-    ``correctable``: events that are a fault only in number.
+    Severity "Correctable" is for events that are a fault only in number.
     """
 
     id: str  # of its newest record, "sel-0x01a4"
@@ -90,6 +90,7 @@ class SelEvent(Document):
     count: int  # in the whole log
     occurrences: tuple[SelOccurrence, ...]  # newest first
     detail: str | None = None  # "memory module 3", "reading 104 degrees C, limit 100 degrees C"
+    is_so_now: bool = False  # the sensor itself says the same now
 
 
 class Sel(Document):
@@ -113,8 +114,8 @@ class FruDevice(Document):
     """What a part's EEPROM says of it.
 
     Serial and part number are those of the product, or of the board where the product states none.
-    ``defects``: damage to the data (wrong checksums, areas cut off); ``unreadable``: why nothing could be read,
-    as when the part is not installed.
+    ``defects``: damage to the data (wrong checksums, areas cut off); ``unreadable``: why nothing could be
+    read, as when the part is not installed.
     """
 
     id: str  # "fru0"

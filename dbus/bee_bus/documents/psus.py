@@ -1,4 +1,4 @@
-"""The psus section of the audit snapshot: power supplies by their FRU data, their sensors and SMBIOS type 39."""
+"""The psus section of the audit snapshot: power supplies, by their FRU data, sensors and SMBIOS type 39."""
 
 from bee_bus.documents.base import Document, Section
 from bee_bus.documents.sensors import SensorState

@@ -16,7 +16,7 @@ ThresholdName = Literal[
 
 
 class SensorThresholds(Document):
-    """The limits in force in the BMC, in the sensor's unit; those that the sensor does not have are absent."""
+    """The limits in force in the BMC, in the sensor's unit; absent those that the sensor does not have."""
 
     lower_non_recoverable: float | None = None
     lower_critical: float | None = None

@@ -40,7 +40,7 @@ ENTITIES: Final = dict(
 ) | {0x40: "air inlet", 0x41: "processor", 0x42: "system board"}  # the last three are DCMI's
 
 ENTITY_POWER_SUPPLY: Final = 0x0A
-_DEVICE_RELATIVE = 0x60  # instances from here on count per controller (§39.1)
+DEVICE_RELATIVE: Final = 0x60  # instances from here on count per controller (§39.1)
 
 # Table 43-15, sensor units.
 UNITS: Final = dict(
@@ -147,7 +147,7 @@ def entity_name(entity_id: int, instance: int) -> str:
     if name is None:
         kind = "chassis" if 0x90 <= entity_id <= 0xAF else "board" if 0xB0 <= entity_id <= 0xCF else "OEM"
         name = f"{kind} entity {entity_id:#04x}"
-    number = instance - _DEVICE_RELATIVE if instance >= _DEVICE_RELATIVE else instance
+    number = instance - DEVICE_RELATIVE if instance >= DEVICE_RELATIVE else instance
     return f"{name} {number}" if number else name
 
 

@@ -19,7 +19,7 @@ class Owner(msgspec.Struct, frozen=True):
 
     @property
     def is_bmc(self) -> bool:
-        return self.address == 0x20 and self.channel == 0
+        return self.address in (0x00, 0x20)
 
 
 def need(record_id: int, kind: str, body: bytes, least_bytes: int) -> None:

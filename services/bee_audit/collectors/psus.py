@@ -1,0 +1,255 @@
+"""The psus section: supplies and their bays, by sensors, FRU data and SMBIOS type 39."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from bee_audit.collectors.ipmi import IpmiFacts, read_ipmi
+from bee_audit.collectors.ipmi_fru import FruFacts, first_identity, fru_id
+from bee_audit.collectors.ipmi_sensors import SensorFacts
+from bee_audit.collectors.sensors import sensors_of
+from bee_audit.collectors.smbios import read_smbios
+from bee_audit.decode import DecodeError
+from bee_audit.decode.fru_facts import Fru, FruBoard, FruProduct
+from bee_audit.decode.fru_records import POWER_SUPPLY as POWER_SUPPLY_RECORD
+from bee_audit.decode.ipmi_names import DEVICE_RELATIVE, ENTITY_POWER_SUPPLY, entity_name
+from bee_audit.decode.ipmi_states import POWER_SUPPLY, PRESENCE_TYPE, REDUNDANCY_TYPE, SPECIFIC_TYPE
+from bee_audit.decode.ipmi_text import identity
+from bee_audit.decode.sdr import FruLocator, SensorRecord
+from bee_audit.decode.smbios import PowerSupply
+from bee_bus.documents.psus import Psu, PsusSection
+from bee_bus.documents.sensors import Sensor, SensorState
+from bee_machine import Machine
+
+
+async def collect(machine: Machine) -> PsusSection | None:
+    facts = await read_ipmi(machine)
+    if facts is None:
+        return None
+    bays = _bays(facts)
+    problems = [*facts.problems["psus"]]
+    for bay in bays:
+        if bay.present and bay.fru and bay.fru.fru is None:
+            problems.append(f"The FRU data of {bay.name} could not be read: {bay.fru.failure}.")
+    supplies = await _type_39(machine)
+    psus = tuple(_completed(_psu(bay, number), supplies) for number, bay in _numbered(bays))
+    return PsusSection(psus=psus, problems=tuple(problems))
+
+
+@dataclass
+class _Bay:
+    """What belongs to one supply: the entity that sensors and FRU locators name."""
+
+    location: str
+    instance: int
+    sensors: list[tuple[SensorFacts, Sensor]] = field(default_factory=list)
+    fru: FruFacts | None = None
+
+    @property
+    def status_sensors(self) -> list[tuple[SensorFacts, Sensor]]:
+        return [
+            (one, sensor)
+            for one, sensor in self.sensors
+            if one.record.sensor_type in (POWER_SUPPLY, _ENTITY_PRESENCE) and not one.record.is_threshold
+        ]
+
+    @property
+    def name(self) -> str:
+        for one, sensor in self.status_sensors:
+            if one.record.sensor_type == POWER_SUPPLY:
+                return _STATUS_WORD.sub("", sensor.name).strip(" _-.") or sensor.name
+        if self.fru and self.fru.locator.name:
+            return self.fru.locator.name
+        return self.location
+
+    @property
+    def present(self) -> bool | None:
+        told = [_presence(one) for one, _ in self.status_sensors]
+        if any(told):
+            return True
+        if False in told:
+            return False
+        return True if self.fru and self.fru.fru else None
+
+
+_ENTITY_PRESENCE = 0x25
+_STATUS_WORD = re.compile(r"[ _-]*(status|stat|presence|present|state)$", re.IGNORECASE)
+
+
+def _presence(one: SensorFacts) -> bool | None:
+    """Whether a sensor says that its supply is there; None when it cannot tell."""
+    if one.reading is None or not one.reading.available:
+        return None
+    offsets, record = one.reading.offsets, one.record
+    if record.event_type == PRESENCE_TYPE:
+        return None if not offsets else 1 in offsets
+    if record.event_type != SPECIFIC_TYPE:
+        return None
+    if record.sensor_type == _ENTITY_PRESENCE:
+        return True if 0 in offsets else False if 1 in offsets else None
+    if 0 in offsets:
+        return True
+    return False if record.state_mask & 1 else None
+
+
+def _bays(facts: IpmiFacts) -> list[_Bay]:
+    """The bays in the order of their numbers. A redundancy sensor is about all of them and makes none."""
+    bays: dict[_Key, _Bay] = {}
+    by_entity = [
+        (one, sensor) for one, sensor in sensors_of(facts) if one.record.event_type != REDUNDANCY_TYPE
+    ]
+    for one, sensor in by_entity:
+        if _makes_bay(one):
+            bays.setdefault(_key(one), _Bay(sensor.location or sensor.name, one.record.entity_instance))
+    for fru in facts.frus:
+        place = fru.locator
+        if place.entity_id == ENTITY_POWER_SUPPLY:
+            bay = _Bay(entity_name(place.entity_id, place.entity_instance), place.entity_instance)
+            bays.setdefault(_entity_key(place), bay).fru = fru
+    for one, sensor in by_entity:
+        if (found := bays.get(_key(one))) is not None:
+            found.sensors.append((one, sensor))
+    return [bays[key] for key in sorted(bays)]
+
+
+_Key = tuple[int, int, int]
+
+
+def _key(one: SensorFacts) -> _Key:
+    """The entity; a status sensor that names another kind of entity stands for a supply of its own."""
+    record = one.record
+    if record.entity_id != ENTITY_POWER_SUPPLY and _is_status(one):
+        return 0x100, record.owner.address, record.number
+    return _entity_key(record)
+
+
+def _entity_key(place: SensorRecord | FruLocator) -> _Key:
+    owner = place.owner.address if place.entity_instance >= DEVICE_RELATIVE else 0
+    return place.entity_id, owner, place.entity_instance
+
+
+def _numbered(bays: list[_Bay]) -> list[tuple[int, _Bay]]:
+    """The bays with the numbers of their entities, or counted where these are no numbers of bays."""
+    numbers = [bay.instance % DEVICE_RELATIVE for bay in bays]
+    if 0 in numbers or len(set(numbers)) < len(numbers):
+        numbers = list(range(1, len(bays) + 1))
+    return list(zip(numbers, bays, strict=True))
+
+
+def _is_status(one: SensorFacts) -> bool:
+    return one.record.sensor_type == POWER_SUPPLY and one.record.event_type == SPECIFIC_TYPE
+
+
+def _makes_bay(one: SensorFacts) -> bool:
+    record = one.record
+    on_supply = record.entity_id == ENTITY_POWER_SUPPLY
+    return _is_status(one) or (on_supply and (record.sensor_type == POWER_SUPPLY or "Watts" in record.unit))
+
+
+def _psu(bay: _Bay, number: int) -> Psu:
+    psu = Psu(
+        id=f"psu{number}",
+        name=bay.name,
+        location=bay.location,
+        present=bay.present,
+        states=_states(bay),
+        sensors=tuple(sensor.id for _, sensor in bay.sensors),
+    )
+    readings = _power_readings(sensor for one, sensor in bay.sensors if one.is_available)
+    psu = msgspec.structs.replace(psu, **readings)
+    return _with_fru(psu, bay.fru.locator, bay.fru.fru) if bay.fru and bay.fru.fru else psu
+
+
+def _states(bay: _Bay) -> tuple[SensorState, ...]:
+    states = {
+        (state.name, state.severity): state for _, sensor in bay.status_sensors for state in sensor.states
+    }
+    return tuple(states.values())
+
+
+_INPUT = re.compile(r"(^|[^a-z])p?(in|input|ac)([^a-z]|$)", re.IGNORECASE)
+_OUTPUT = re.compile(r"(^|[^a-z])p?(out|output|dc)([^a-z]|$)", re.IGNORECASE)
+
+
+def _power_readings(sensors: Iterable[Sensor]) -> dict[str, float]:
+    """Watts and volts by what the sensors' names say: "PS1 Input Power", "PSU2_PIN", "PS1 POUT"."""
+    readings: dict[str, float] = {}
+    for sensor in sensors:
+        if sensor.value is None:
+            continue
+        if sensor.unit == "Watts":
+            side = (
+                "input"
+                if _INPUT.search(sensor.name)
+                else "output"
+                if _OUTPUT.search(sensor.name)
+                else "power"
+            )
+            readings.setdefault(f"{side}_watts", sensor.value)
+        elif sensor.unit == "Volts" and _INPUT.search(sensor.name):
+            readings.setdefault("input_volts", sensor.value)
+    return readings
+
+
+def _with_fru(psu: Psu, locator: FruLocator, fru: Fru) -> Psu:
+    product = fru.product or FruProduct(language_code=0)
+    board = fru.board or FruBoard(language_code=0)
+    ratings = next((one.facts for one in fru.records if one.type_code == POWER_SUPPLY_RECORD), {})
+    capacity, hot_swap = ratings.get("capacity_watts"), ratings.get("hot_swap")
+
+    return msgspec.structs.replace(
+        psu,
+        vendor=first_identity(product.manufacturer, board.manufacturer),
+        model=first_identity(product.product_name, board.product_name),
+        part_number=first_identity(product.part_number, board.part_number),
+        serial=first_identity(product.serial_number, board.serial_number),
+        version=first_identity(product.version),
+        manufactured_at=board.manufactured_at,
+        fru=fru_id(locator),
+        capacity_watts=capacity if isinstance(capacity, int) else None,
+        hot_swap=hot_swap if isinstance(hot_swap, bool) else None,
+    )
+
+
+async def _type_39(machine: Machine) -> list[PowerSupply]:
+    """What the firmware lists as power supplies and identifies; much of it is filler."""
+    try:
+        smbios = await read_smbios(machine)
+    except (DecodeError, OSError):
+        return []  # the board section says so
+    supplies = smbios.of(PowerSupply) if smbios else ()
+    return [one for one in supplies if identity(one.serial_number) or identity(one.model_part_number)]
+
+
+def _completed(psu: Psu, supplies: list[PowerSupply]) -> Psu:
+    """The supply with what SMBIOS adds: the entry of its serial number, else the only one of its bay."""
+    matches = [one for one in supplies if psu.serial and one.serial_number == psu.serial]
+    number = _last_number(psu.name)
+    if not matches and psu.serial is None and psu.present is not False and number is not None:
+        matches = [one for one in supplies if _bay_number(one) == number]
+    if len(matches) != 1:
+        return psu
+    supply = matches[0]
+    return msgspec.structs.replace(
+        psu,
+        vendor=psu.vendor or identity(supply.manufacturer),
+        model=psu.model or identity(supply.device_name),
+        part_number=psu.part_number or identity(supply.model_part_number),
+        serial=psu.serial or identity(supply.serial_number),
+        version=psu.version or identity(supply.revision),
+        capacity_watts=psu.capacity_watts or supply.max_power_capacity_watts,
+        hot_swap=psu.hot_swap if psu.hot_swap is not None else supply.hot_replaceable,
+    )
+
+
+def _bay_number(supply: PowerSupply) -> int | None:
+    return next(
+        (n for text in (supply.location, supply.device_name) if (n := _last_number(text)) is not None), None
+    )
+
+
+def _last_number(text: str | None) -> int | None:
+    numbers = re.findall(r"\d+", text or "")
+    return int(numbers[-1]) if numbers else None
