@@ -14,7 +14,7 @@ from bee_cli.text import clean
 
 QUIET_ZONE = 2  # modules; the standard says 4, readers accept 2, and 24 lines have no room for more
 PROMPT_LINES = 1  # what the shell prints below must not push the first line out
-FIELD_LIMIT = 32  # characters of a name or serial
+_NAME_LIMITS = (32, 16, 8)  # characters of a name or serial
 
 Matrix = Sequence[Sequence[bool]]  # rows of modules, True is dark
 
@@ -25,28 +25,29 @@ def qr_code(snapshot: Snapshot, terminal: Terminal) -> str:
 
 
 def fitting_matrix(snapshot: Snapshot, terminal: Terminal) -> Matrix:
-    """The code with the most findings that fits the terminal; the head alone when even that is too large."""
+    """The code with the most findings that fits the terminal, names shortened when even none would fit."""
     limit = _largest_side(terminal)
-    shown = 0
+    texts = [summary_text(snapshot, 0, name_limit=name_limit) for name_limit in _NAME_LIMITS]
+    best = next((text for text in texts if _side(text) <= limit), texts[-1])
     for count in range(1, len(snapshot.hardware.summary.findings) + 1):
-        if _side(summary_text(snapshot, count)) > limit:
+        text = summary_text(snapshot, count)
+        if _side(text) > limit:
             break
-        shown = count
-    code = _code(summary_text(snapshot, shown))
+        best = text
+    code = _code(best)
     code.make(fit=True)
     matrix: Matrix = code.get_matrix()
     return matrix
 
 
-def summary_text(snapshot: Snapshot, findings: int) -> str:
-    """The text in the code: verdict, machine, counts, time, then the first findings, a line each."""
+def summary_text(snapshot: Snapshot, findings: int, *, name_limit: int = _NAME_LIMITS[0]) -> str:
+    """Verdict and machine, counts (critical, warning, unknown) and time, then findings, a line each."""
     summary = snapshot.hardware.summary
     machine = machine_facts(snapshot)
     lines = [
-        f"bee {summary.verdict.upper()} {clean(machine.host, limit=FIELD_LIMIT)}",
-        f"SN {clean(machine.serial or 'unknown', limit=FIELD_LIMIT)}",
-        f"{summary.failure_count} crit {summary.warning_count} warn {summary.unknown_count} unk",
-        snapshot.started_at,
+        f"bee {summary.verdict.upper()} {clean(machine.host, limit=name_limit)}",
+        f"SN {clean(machine.serial or 'unknown', limit=name_limit)}",
+        f"{summary.failure_count}C {summary.warning_count}W {summary.unknown_count}U {_minute(snapshot)}",
         *map(_finding_line, summary.findings[:findings]),
     ]
     left_out = len(summary.findings) - findings
@@ -74,6 +75,11 @@ def draw(matrix: Matrix, terminal: Terminal) -> Iterator[str]:
 
 
 _HALF_BLOCKS = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
+
+
+def _minute(snapshot: Snapshot) -> str:
+    """2026-01-31T12:00Z."""
+    return clean(snapshot.started_at[:16] + "Z", limit=20)
 
 
 def _finding_line(finding: Finding) -> str:

@@ -17,7 +17,7 @@ _UNITS = {"degrees C": "°C", "degrees F": "°F", "Volts": "V", "Amps": "A", "Wa
 def put_psus(page: Page, psus: PsusSection) -> None:
     present = sum(1 for psu in psus.psus if psu.present)
     page.heading("psus", joined(several(len(psus.psus), "bay"), f"{present} present" if present else ""))
-    page.table(("psu", "model", "serial", ">rated", ">now", "state"), map(_psu, psus.psus))
+    page.table(("=psu", "model", "=serial", ">rated", ">now", "state"), map(_psu, psus.psus))
 
 
 def put_sensors(page: Page, sensors: SensorsSection) -> None:
@@ -38,13 +38,14 @@ def put_bmc(page: Page, bmc: BmcSection) -> None:
         ]
     )
     if bmc.sel:
-        page.table(("logged", "sensor", "event", ">times"), map(_event, bmc.sel.events[:EVENTS]))
+        page.table(("=logged", "sensor", "event", ">times"), map(_event, bmc.sel.events[:EVENTS]))
     named = [fru for fru in bmc.fru_devices if not fru.unreadable]
-    page.table(("fru", "what it says it is", "part number", "serial"), map(_fru, named))
+    page.table(("fru", "what it says it is", "part number", "=serial"), map(_fru, named))
 
 
 def _psu(psu: Psu) -> tuple[str, ...]:
-    state = "absent" if psu.present is False else joined(*(state.name for state in psu.states))
+    presence = {True: "present", False: "absent", None: ""}[psu.present]
+    state = joined(*(state.name for state in psu.states if state.severity)) or presence
     watts = next(
         (value for value in (psu.input_watts, psu.power_watts, psu.output_watts) if value is not None), None
     )

@@ -15,10 +15,10 @@ def put_network(page: Page, network: NetworkSection) -> None:
             several(functions, "virtual function") if functions else "",
         ),
     )
-    page.table(("interface", "model", "mac", "link", "plugged in"), map(_interface, shown))
+    page.table(("=interface", "model", "=mac", "=link", "plugged in"), map(_interface, shown))
     adapters = [adapter for adapter in network.infiniband if not adapter.virtual_function]
     rows = [_port(adapter, port) for adapter in adapters for port in adapter.ports]
-    page.table(("infiniband", "model", "firmware", "port", "state"), rows)
+    page.table(("=infiniband", "model", "=firmware", "port", "state"), rows)
 
 
 def bit_rate(mbps: int | None) -> str:

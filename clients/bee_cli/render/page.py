@@ -104,9 +104,10 @@ class Page:
         self.put(Padding(table, (0, 0, 0, INDENT)))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """A table without lines; a column title that begins with > is of numbers. Nothing when it has no row.
+        """A table without lines; nothing when it has no row.
 
-        A column that holds nothing at all is left out.
+        A title that begins with ``>`` is of numbers, set to the right; one with ``=`` of names that are not
+        to be broken. A column that holds nothing at all is left out.
         """
         all_rows = list(rows)
         if not all_rows:
@@ -116,8 +117,9 @@ class Page:
         for at in filled:
             title = columns[at]
             table.add_column(
-                Text(title.removeprefix(">")),
+                Text(title.lstrip(">=")),
                 justify="right" if title.startswith(">") else "left",
+                no_wrap=title[0] in ">=",
                 overflow="fold",
             )
         for row in all_rows:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection
 from bee_cli.render.page import Page
-from bee_cli.render.units import joined, number, several
+from bee_cli.render.units import joined, number, ranges, several
 
 _BRIDGE = "06"
 
@@ -13,7 +13,7 @@ def put_pcie(page: Page, pcie: PcieSection) -> None:
     used = sum(1 for slot in pcie.slots if slot.devices)
     slots = f"{used} of {several(len(pcie.slots), 'slot')} used" if pcie.slots else ""
     page.heading("pcie", joined(several(len(pcie.devices), "function"), slots))
-    page.table(("address", "device", "slot", "link"), _rows(pcie))
+    page.table(("=address", "device", "slot", "link"), _rows(pcie))
 
 
 def link_text(link: PcieLink) -> str:
@@ -37,7 +37,8 @@ def _rows(pcie: PcieSection) -> Iterator[tuple[str, str, str, str]]:
         first = devices[0]
         more = f" +{len(devices) - 1}" if len(devices) > 1 else ""
         times = f"{len(devices)} × {name}" if len(devices) > 1 else name
-        yield f"{first.id}{more}", times, joined(*(device.location for device in devices)), link
+        places = ranges(device.location for device in devices if device.location)
+        yield f"{first.id}{more}", times, places, link
 
 
 def _pair(speed_gtps: float | None, width: int | None) -> str:

@@ -2,22 +2,20 @@
 
 from bee_bus.documents.storage import Disk, MdArray, StorageController, StorageSection
 from bee_cli.render.page import Page
-from bee_cli.render.units import celsius, disk_size, joined, several, words
+from bee_cli.render.units import celsius, disk_size, joined, several, without_vendor, words
 
 
 def put_storage(page: Page, storage: StorageSection) -> None:
     whole = sum(disk.size_bytes or 0 for disk in storage.disks)
     page.heading("storage", joined(several(len(storage.disks), "disk"), disk_size(whole) if whole else ""))
-    page.table(("disk", "place", "model", ">size", "serial", "health"), map(_disk, storage.disks))
+    page.table(("=disk", "place", "model", ">size", "=serial", "health"), map(_disk, storage.disks))
     raid = [controller for controller in storage.controllers if controller.raid or controller.condition]
     page.table(("controller", "model", "state", "volumes", "drives"), map(_controller, raid))
     page.table(("array", "level", ">size", "state"), map(_array, storage.arrays))
 
 
 def _disk(disk: Disk) -> tuple[str, ...]:
-    model = disk.model or disk.vendor or ""
-    if disk.vendor and disk.vendor.lower() not in model.lower():
-        model = f"{disk.vendor} {model}"
+    model = without_vendor(disk.model or disk.vendor or "", disk.vendor)
     return (disk.id, disk.location or "", model, disk_size(disk.size_bytes), disk.serial or "", _health(disk))
 
 
@@ -27,7 +25,7 @@ def _health(disk: Disk) -> str:
         return "virtual"
     if disk.health_unread:
         return "not readable"
-    verdict = {True: "passed", False: "FAILING", None: ""}[disk.smart_status_passed]
+    verdict = "FAILING" if disk.smart_status_passed is False else ""
     used = "" if disk.percentage_used is None else f"{disk.percentage_used} % used"
     return joined(verdict, celsius(disk.temperature_celsius), used)
 

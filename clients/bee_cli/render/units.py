@@ -41,6 +41,31 @@ def words(*parts: object) -> str:
     return " ".join(str(part) for part in parts if part not in (None, ""))
 
 
+def without_vendor(model: str, vendor: str | None) -> str:
+    """The model number without the maker's name in front, which it says by itself."""
+    if vendor and model.lower().startswith(f"{vendor.lower()} "):
+        return model[len(vendor) :].strip()
+    return model
+
+
+def ranges(names: Iterable[str]) -> str:
+    """Names in short: "SLOT 1 to 8, SLOT 12"."""
+    runs: list[tuple[str, int, int]] = []
+    shown: list[str] = []
+    for name in names:
+        stem = name.rstrip("0123456789")
+        digits = name[len(stem) :]
+        number = int(digits) if digits and digits == str(int(digits)) else None
+        if number is not None and runs and runs[-1][0] == stem and runs[-1][2] + 1 == number:
+            first = runs[-1][1]
+            runs[-1] = (stem, first, number)
+            shown[-1] = f"{stem}{first}{' to ' if number > first + 1 else ', ' + stem}{number}"
+        else:
+            runs.append((stem, number if number is not None else 0, number if number is not None else -2))
+            shown.append(name)
+    return ", ".join(shown)
+
+
 def several(count: int, singular: str, plural: str = "") -> str:
     """1 disk, 2 disks."""
     return f"{count} {singular if count == 1 else plural or singular + 's'}"

@@ -11,7 +11,8 @@ def put_verdict(page: Page, snapshot: Snapshot) -> None:
     machine = machine_facts(snapshot)
     summary = snapshot.hardware.summary
     page.put(cell(machine.title, "bold"))
-    page.put(cell(f"serial {machine.serial or 'unknown'}   host {machine.host}"))
+    kernel = f"   kernel {snapshot.kernel_release}" if snapshot.kernel_release else ""
+    page.put(cell(f"serial {machine.serial or 'unknown'}   host {machine.host}{kernel}"))
     page.put(_banner(page, summary))
     page.put(cell(_circumstances(snapshot), "dim"))
 
@@ -41,8 +42,6 @@ def counts(summary: Summary) -> str:
 def _circumstances(snapshot: Snapshot) -> str:
     when = snapshot.started_at.replace("T", " ").replace("Z", " UTC")
     parts = [f"audited {when} in {snapshot.duration_seconds:.1f} s", f"bee {snapshot.bee_version}"]
-    if snapshot.kernel_release:
-        parts.append(f"kernel {snapshot.kernel_release}")
     if snapshot.sections:
         parts.append(f"only {', '.join(snapshot.sections)}")
     return "   ".join(parts)
