@@ -24,7 +24,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from xml.sax.saxutils import escape
 
 from bee_bus.names import POLKIT, SERVICES
 from bee_cli.errors import CliError
@@ -202,9 +201,9 @@ class PrivateBus:
             (activation / f"{name}.service").write_text(
                 f"[D-BUS Service]\nName={name}\nExec={shlex.join(command)}\nUser=root\n"
             )
-        includes = "".join(f"  <include>{escape(str(path.resolve()))}</include>\n" for path in self._policies)
+        includes = "".join(f"  <include>{_xml(str(path.resolve()))}</include>\n" for path in self._policies)
         (folder / "bus.conf").write_text(
-            _BUS_CONFIGURATION.format(folder=escape(str(folder)), includes=includes)
+            _BUS_CONFIGURATION.format(folder=_xml(str(folder)), includes=includes)
         )
         for path in [folder / "root", *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
@@ -236,6 +235,10 @@ def _files(source: str, installed: str, suffix: str) -> list[Path]:
         if found:
             return found
     raise PrivateBusError(f"bee's {installed} files are missing", "install bee again")
+
+
+def _xml(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def _polkitd() -> str:

@@ -1,14 +1,13 @@
 """Who is calling: the call that the running task answers."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bee_bus import errors
 from bee_bus.connection import Connection
 
 
-@dataclass(frozen=True)
-class Caller:
+class Caller(NamedTuple):
     """The client whose call is being answered."""
 
     sender: str  # its unique bus name, stamped by the bus

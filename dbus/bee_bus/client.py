@@ -17,6 +17,7 @@ from dbus_next.message import Message
 
 from bee_bus import errors, interfaces, values
 from bee_bus.connection import DEADLINE_SECONDS, Connection, Match, Reply
+from bee_bus.interfaces import Description
 from bee_bus.names import (
     AUDIT,
     AUDIT_INTERFACE,
@@ -55,11 +56,11 @@ class Bus:
 class Proxy:
     """One interface of one object."""
 
-    def __init__(self, bus: Bus, destination: str, path: str, interface: str) -> None:
+    def __init__(self, bus: Bus, destination: str, path: str, interface: str | Description) -> None:
         self.bus = bus
         self.destination = destination
         self.path = path
-        self.description = interfaces.load(interface)
+        self.description = interfaces.load(interface) if isinstance(interface, str) else interface
 
     async def call(
         self, method: str, *arguments: Any, deadline_seconds: float | None = DEADLINE_SECONDS

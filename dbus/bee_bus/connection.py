@@ -14,8 +14,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from dbus_next.aio.message_bus import MessageBus
 from dbus_next.auth import AuthExternal
@@ -40,15 +39,13 @@ class NameTaken(Exception):
     """Another process owns the bus name."""
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     body: list[Any]
     sender: str  # the unique name of whoever answered
     fds: list[int]  # the caller's to close
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """Which signals are wanted; what is None does not matter."""
 
     sender: str | None = None
@@ -60,7 +57,7 @@ class Match:
 
     def rule(self) -> str:
         """The match rule as the bus wants it."""
-        parts = {name: value for name, value in vars(self).items() if value is not None}
+        parts = {name: value for name, value in self._asdict().items() if value is not None}
         return ",".join(["type='signal'", *(f"{name}='{value}'" for name, value in parts.items())])
 
     def fits(self, message: Message) -> bool:

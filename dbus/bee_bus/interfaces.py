@@ -3,8 +3,8 @@
 import functools
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bee_bus.names import ACTION_ANNOTATION
 
@@ -15,14 +15,12 @@ class InterfaceError(Exception):
     """An interface file is missing or says something that cannot be served."""
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(NamedTuple):
     name: str
     signature: str
 
 
-@dataclass(frozen=True)
-class Method:
+class Method(NamedTuple):
     name: str
     inputs: tuple[Argument, ...]
     outputs: tuple[Argument, ...]
@@ -37,8 +35,7 @@ class Method:
         return "".join(argument.signature for argument in self.outputs)
 
 
-@dataclass(frozen=True)
-class Signal:
+class Signal(NamedTuple):
     name: str
     arguments: tuple[Argument, ...]
 
@@ -47,15 +44,13 @@ class Signal:
         return "".join(argument.signature for argument in self.arguments)
 
 
-@dataclass(frozen=True)
-class Property:
+class Property(NamedTuple):
     name: str
     signature: str
     emits: str  # "true", "invalidates", "const" or "false", as in the D-Bus specification
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(NamedTuple):
     """One interface."""
 
     name: str

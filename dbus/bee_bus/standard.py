@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 from bee_bus.names import INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES
 
@@ -74,7 +73,7 @@ def introspection(own: Sequence[str], children: Iterable[str], *, manager: bool)
     if manager:
         parts.append(_MANAGER)
     parts += [f" {xml}" for xml in own]
-    parts += [f" <node name={quoteattr(child)}/>\n" for child in children]
+    parts += [f" <node name="{child}"/>\n" for child in children]
     return "".join((*parts, "</node>\n"))
 
 

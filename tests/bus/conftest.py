@@ -1,5 +1,6 @@
 """Private buses, whose logs are shown when a test fails and must not complain."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -23,7 +24,7 @@ def make_bus() -> Iterator[MakeBus]:
 
         yield make
     for bus in started:
-        print(bus.log())
+        sys.stdout.write(bus.log())
     assert [line for bus in started for line in bus.complaints()] == []
 
 

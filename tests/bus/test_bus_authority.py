@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from bee_bus import errors
-from lab.bus.private import OPERATOR_UID, STRANGER_UID, LabBus, bad_polkit, call, get, lab_service, once_there
+from lab.bus.private import (
+    OPERATOR_UID,
+    STRANGER_UID,
+    LabBus,
+    bad_polkit,
+    call,
+    eventually,
+    get,
+    lab_service,
+    once_there,
+)
 from lab.bus.service import BUS_NAME
 
 MakeBus = Callable[..., LabBus]
@@ -18,6 +28,10 @@ async def said(bus: LabBus) -> list[str]:
     async with bus.client() as client:
         reply = await client.connection.ask("org.freedesktop.PolicyKit1", "/", "org.bee.Lab1.Polkit", "Said")
         return list(reply.body[0])
+
+
+async def cancelled(bus: LabBus) -> bool:
+    return "cancel org.bee.lab.change" in await said(bus)
 
 
 async def test_root_may_change(bus: LabBus) -> None:
@@ -123,13 +137,11 @@ async def test_a_caller_who_leaves_during_the_check_has_done_nothing(make_bus: M
     bus = make_bus(polkit=bad_polkit(manner))
     async with bus.client() as leaver:
         change = asyncio.create_task(call(leaver, "Change", "u", 3, deadline_seconds=None))
-        while not await said(bus):
-            await asyncio.sleep(0.02)
+        await eventually(lambda: said(bus))
     with pytest.raises(errors.Disconnected):
         await change
     async with bus.client() as witness:
-        while "cancel org.bee.lab.change" not in await said(bus):
-            await asyncio.sleep(0.02)
+        await eventually(lambda: cancelled(bus))
         await asyncio.sleep(0.1)
         assert await get(witness, "Changes") == 0
 
@@ -141,11 +153,10 @@ async def test_two_checks_of_one_caller_are_cancelled_each_for_itself(make_bus: 
             asyncio.create_task(call(each, "Change", "u", 3, deadline_seconds=None))
             for each in (first, second)
         ]
-        while len(await said(bus)) < 2:
+        while len(await said(bus)) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         await first.connection.close()
-        while "cancel org.bee.lab.change" not in await said(bus):
-            await asyncio.sleep(0.02)
+        await eventually(lambda: cancelled(bus))
         await asyncio.sleep(0.1)
         assert (await said(bus)).count("cancel org.bee.lab.change") == 1
         assert not waits[1].done()
@@ -161,13 +172,12 @@ async def test_when_the_service_is_told_to_stop_a_waiting_check_is_withdrawn_and
     service = bus.process(lab_service())
     async with bus.client() as client:
         change = asyncio.create_task(once_there(client, "Change", "u", 3, deadline_seconds=None))
-        while not await said(bus):
-            await asyncio.sleep(0.02)
+        await eventually(lambda: said(bus))
         service.terminate()
         with pytest.raises(errors.Cancelled):
             await change
     assert service.wait(10) == 0
-    assert "cancel org.bee.lab.change" in await said(bus)
+    assert await cancelled(bus)
 
 
 async def test_the_bus_itself_refuses_what_no_interface_offers(bus: LabBus) -> None:

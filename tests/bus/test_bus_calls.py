@@ -12,7 +12,7 @@ from dbus_next.message import Message
 
 from bee_bus import errors
 from bee_bus.values import plain
-from lab.bus.private import OPERATOR_UID, STRANGER_UID, LabBus, call, get, lab_service, once_there
+from lab.bus.private import OPERATOR_UID, STRANGER_UID, LabBus, call, eventually, get, lab_service, once_there
 from lab.bus.service import BUS_NAME, PATH
 
 MakeBus = Callable[..., LabBus]
@@ -147,8 +147,11 @@ async def test_a_caller_who_wants_no_answer_gets_none_and_the_call_is_made(bus: 
         await call(client, "Echo", "sd", "awake", 0.0)
         client.connection.tell(BUS_NAME, PATH, BUS_NAME, "Change", "u", [1])
         client.connection.tell(BUS_NAME, PATH, BUS_NAME, "Nonsense", "u", [1])
-        while await get(client, "Changes") != 1:
-            await asyncio.sleep(0.02)
+
+        async def changed() -> bool:
+            return bool(await get(client, "Changes") == 1)
+
+        await eventually(changed)
 
 
 async def test_a_returned_file_arrives_and_is_not_kept_open(bus: LabBus) -> None:
@@ -175,7 +178,7 @@ async def test_a_file_that_comes_too_late_is_closed_by_the_client(bus: LabBus) -
 async def test_files_that_nobody_asked_for_are_closed(bus: LabBus) -> None:
     async with bus.client() as client:
         before = (await call(client, "OpenFiles")).body[0]
-        with open("/dev/null", "rb") as file:
+        with open("/dev/null", "rb") as file:  # noqa: ASYNC230
             for _ in range(40):
                 message = Message(
                     destination=BUS_NAME,

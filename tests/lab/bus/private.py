@@ -1,6 +1,7 @@
-"""Private buses for tests: the lab's service on them, users who are on no other list, and logs that are read."""
+"""Private buses for tests: the lab's service there, users who are on no other list, logs that are read."""
 
 import asyncio
+import inspect
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import dbus_next
 import pytest
 
 import bee_audit
@@ -20,6 +22,7 @@ import bee_machine
 from bee_bus import errors
 from bee_bus.client import Bus
 from bee_bus.connection import Reply
+from bee_bus.names import DBUS, DBUS_PATH
 from bee_cli.private_bus import PrivateBus
 from lab.bus.service import BUS_NAME, PATH, XML  # noqa: F401  (tests take them from here)
 
@@ -48,9 +51,8 @@ _COMPLAINT = re.compile(
 
 def python_command(*words: str) -> list[str]:
     """A command that runs Python with bee's packages and the lab, warnings being errors."""
-    packages = {
-        str(Path(each.__file__ or "").parents[1]) for each in (bee_bus, bee_machine, bee_audit, bee_cli)
-    }
+    modules = (bee_bus, bee_machine, bee_audit, bee_cli, dbus_next)
+    packages = {str(Path(each.__file__ or "").parents[1]) for each in modules}
     path = ":".join([*sorted(packages), str(REPOSITORY / "tests")])
     return ["/usr/bin/env", f"PYTHONPATH={path}", sys.executable, "-W", "error", *words]
 
@@ -103,7 +105,7 @@ class LabBus(PrivateBus):
 
     @asynccontextmanager
     async def client(self, uid: int | None = None, *, interactive: bool = False) -> AsyncIterator[Bus]:
-        """A connection of some user: the bus asks the kernel who connected, and so do we need to be that user."""
+        """A connection of some user: who connects counts, as the kernel tells the bus."""
         bus = Bus(self.address, interactive=interactive)
         if uid is not None and uid != os.geteuid():
             if os.geteuid() != 0:
@@ -143,6 +145,25 @@ async def get(bus: Bus, name: str) -> Any:
         BUS_NAME, PATH, "org.freedesktop.DBus.Properties", "Get", "ss", [BUS_NAME, name]
     )
     return reply.body[0].value
+
+
+async def pid_of(bus: Bus, name: str) -> int:
+    """The process that owns a bus name."""
+    reply = await bus.connection.ask(DBUS, DBUS_PATH, DBUS, "GetConnectionUnixProcessID", "s", [name])
+    return int(reply.body[0])
+
+
+async def eventually(happened: Callable[[], object], seconds: float = 10.0) -> None:
+    """Wait for something that another process does; `happened` may be a coroutine function."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = happened()
+        if inspect.isawaitable(seen):
+            seen = await seen
+        if seen:
+            return
+        assert time.monotonic() < deadline, f"it did not happen within {seconds:g} s"
+        await asyncio.sleep(0.01)
 
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
