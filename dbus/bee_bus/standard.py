@@ -73,7 +73,7 @@ def introspection(own: Sequence[str], children: Iterable[str], *, manager: bool)
     if manager:
         parts.append(_MANAGER)
     parts += [f" {xml}" for xml in own]
-    parts += [f" <node name="{child}"/>\n" for child in children]
+    parts += [f' <node name="{child}"/>\n' for child in children]
     return "".join((*parts, "</node>\n"))
 
 
