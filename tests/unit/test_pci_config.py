@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bee_audit.decode import DecodeError
-from bee_audit.decode.pci_config import decode_pci_config
-from bee_audit.decode.pci_dump import decode_pci_file, parse_lspci_dump
+from bee_audit.decode.pci_config import decode_pci_config, decode_pci_file
+from bee_audit.decode.pci_dump import parse_lspci_dump
 from lab.pci import (
     COMPLETION_TIMEOUT,
     EXPRESS_AT,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bee_audit.decode.pci_dump import decode_pci_file
+from bee_audit.decode.pci_config import decode_pci_file
 from lab.data import FOLDER, shared_data
 
 FILES = sorted(path.name for path in (FOLDER / "pci").glob("*")) or ["cap-aer-hdr"]

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bee_audit.decode.disk_text import identity
 from bee_audit.decode.pci_config import PciConfig
 from bee_audit.decode.pci_ids import PciIds
+from bee_audit.decode.smbios.filler import genuine
 from bee_audit.decode.vpd import Vpd
 from bee_bus.documents.pcie import PcieDevice, PcieErrors, PcieLink, PciePort
 from bee_machine import Entry
@@ -62,8 +62,8 @@ def function_of(entry: Entry, config: PciConfig | None, names: PciIds | None) ->
 def vpd_facts(vpd: Vpd) -> dict[str, Any]:
     """The fields of a PcieDevice that its Vital Product Data fill."""
     return {
-        "part_number": identity(vpd.part_number),
-        "serial": identity(vpd.serial),
+        "part_number": genuine(vpd.part_number),
+        "serial": genuine(vpd.serial),
         "product": vpd.identifier,
         "engineering_change": vpd.engineering_change,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 from construct import Array, Int8ul, Int16ul, Int32ul
 
 from bee_audit.decode import DecodeError
@@ -15,6 +16,7 @@ from bee_audit.decode.pci_capabilities import (
     walk_capabilities,
     walk_extended_capabilities,
 )
+from bee_audit.decode.pci_dump import DumpedDevice, parse_lspci_dump
 from bee_audit.decode.pci_express import Express, decode_express
 from bee_audit.decode.pci_registers import Layout, bits, read
 from bee_bus.documents.base import Document
@@ -142,6 +144,35 @@ def decode_pci_config(data: bytes) -> PciConfig:
         defects=tuple(defects),
         **facts,
     )
+
+
+def decode_pci_file(data: bytes) -> dict[str, Any]:
+    """``{"devices": [{"address": ..., "vendor_id": ...}]}`` of a dump by lspci, or of one device's own bytes.
+
+    A device that cannot be decoded has its ``error`` instead of its fields. Raises DecodeError when the file
+    is neither form.
+    """
+    if not _is_text(data):
+        return {"devices": [msgspec.to_builtins(decode_pci_config(data))]}
+    dumped = list(parse_lspci_dump(data.decode("utf-8", "replace")))
+    if not dumped:
+        raise DecodeError("no PCI device in this text; it should be the output of lspci -x, -xxx or -xxxx")
+    return {"devices": [_dumped_device(device) for device in dumped]}
+
+
+def _is_text(data: bytes) -> bool:
+    """Configuration space always holds bytes that no text has: zeros, or nothing but FF."""
+    return not any(byte < 0x20 and byte not in b"\t\n\r\f" for byte in data) and data[:1] != b"\xff"
+
+
+def _dumped_device(device: DumpedDevice) -> dict[str, Any]:
+    facts: dict[str, Any] = {"address": device.address}
+    if device.title:
+        facts["title"] = device.title
+    try:
+        return {**facts, **msgspec.to_builtins(decode_pci_config(device.data))}
+    except DecodeError as error:
+        return {**facts, "error": str(error)}
 
 
 _HEADER = Layout(  # PCI 3.0 §6.1

@@ -1,15 +1,11 @@
-"""Files with PCI configuration space: the hex dump of ``lspci -x`` to ``-xxxx``, or the bytes themselves."""
+"""The hex dump of PCI configuration space that ``lspci -x`` to ``-xxxx`` prints, devices one after another."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
 
 from bee_audit.decode import DecodeError
 from bee_audit.decode.pci_capabilities import EXTENDED_END
-from bee_audit.decode.pci_config import decode_pci_config
 
 DEVICES_LIMIT = 65536  # all functions of 256 buses
 
@@ -21,22 +17,6 @@ class DumpedDevice:
     address: str
     title: str
     data: bytes
-
-
-def decode_pci_file(data: bytes) -> dict[str, Any]:
-    """``{"devices": [{"address": ..., "vendor_id": ...}]}`` of a dump or a raw configuration space.
-
-    A device that cannot be decoded has its ``error`` instead of its fields. Raises DecodeError when the file
-    is neither form.
-    """
-    if _is_text(data):
-        dumped = list(parse_lspci_dump(data.decode("utf-8", "replace")))
-        if not dumped:
-            raise DecodeError(
-                "no PCI device in this text; it should be the output of lspci -x, -xxx or -xxxx"
-            )
-        return {"devices": [_decoded(device) for device in dumped]}
-    return {"devices": [msgspec.to_builtins(decode_pci_config(data))]}
 
 
 def parse_lspci_dump(text: str) -> Iterator[DumpedDevice]:
@@ -88,18 +68,3 @@ class _Dump:
 
     def finished(self) -> DumpedDevice:
         return DumpedDevice(self.address, self.title, bytes(self.data))
-
-
-def _is_text(data: bytes) -> bool:
-    """Configuration space always holds bytes that no text has: zeros, or nothing but FF."""
-    return not any(byte < 0x20 and byte not in b"\t\n\r\f" for byte in data) and data[:1] != b"\xff"
-
-
-def _decoded(device: DumpedDevice) -> dict[str, Any]:
-    facts: dict[str, Any] = {"address": device.address}
-    if device.title:
-        facts["title"] = device.title
-    try:
-        return {**facts, **msgspec.to_builtins(decode_pci_config(device.data))}
-    except DecodeError as error:
-        return {**facts, "error": str(error)}
