@@ -9,7 +9,7 @@ from typing import TextIO
 
 from bee_cli.errors import CliError
 
-WIDTH_MIN = 40
+WIDTH_MIN = 60
 WIDTH_USUAL = 80
 WIDTH_MAX = 120  # longer lines are hard to read
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bee_bus.documents.audit import CollectorRun
-from bee_cli.render.page import SEVERITY_STYLES, Page, cell
+from bee_cli.render.page import SEVERITY_STYLES, Page
 
 _IN_WORDS = {"partial": "read in part", "error": "could not be read", "timeout": "did not answer"}
 
@@ -17,7 +17,7 @@ def put_collectors(page: Page, runs: Sequence[CollectorRun]) -> None:
     page.heading("reading")
     for run in troubled:
         words = f"{_IN_WORDS[run.status]} ({run.duration_seconds:.1f} s)"
-        page.line(cell(f"{run.name:<9}", SEVERITY_STYLES["Unknown"]), words)
+        page.line(page.cell(f"{run.name:<9}", SEVERITY_STYLES["Unknown"]), words)
         if run.error:
             page.line(run.error, indent=11)
     if absent:

@@ -9,6 +9,8 @@ from bee_bus.documents.memory import Dimm, MemoryController, MemorySection
 from bee_cli.render.page import Page
 from bee_cli.render.units import celsius, joined, memory_size, quantity, ranges, several, tally, words
 
+_PLACES_INDENT = 6
+
 
 def put_board(page: Page, board: BoardSection) -> None:
     page.heading("board", "virtual machine" if board.virtual_machine else "")
@@ -48,11 +50,14 @@ def put_memory(page: Page, memory: MemorySection) -> None:
     total = memory.installed_bytes or memory.kernel_present_bytes or memory.kernel_total_bytes
     slots = f"{len(populated)} of {several(len(memory.slots), 'slot')} populated" if memory.slots else ""
     page.heading("memory", joined(memory_size(total), slots))
-    page.table((">modules", "kind", "=part", "slots"), _modules(populated))
-    empty = [slot.name or slot.id for slot in memory.slots if not slot.populated]
+    for kind, places in _modules(populated):
+        page.line(kind)
+        page.line(places, indent=_PLACES_INDENT)
+    if empty := [slot.name or slot.id for slot in memory.slots if not slot.populated]:
+        page.line("empty")
+        page.line(ranges(empty), indent=_PLACES_INDENT)
     page.facts(
         [
-            ("empty", ranges(empty)),
             ("corrected errors", _errors(memory.controllers, "corrected_error_count")),
             ("uncorrected errors", _errors(memory.controllers, "uncorrected_error_count")),
         ]
@@ -100,22 +105,18 @@ def _package(package: CpuPackage) -> tuple[object, ...]:
     )
 
 
-def _modules(populated: list[Dimm]) -> Iterator[tuple[str, str, str, str]]:
-    """Equal modules in one row, with the slots that they are in."""
-    groups: dict[tuple[str, str], list[str]] = {}
+def _modules(populated: list[Dimm]) -> Iterator[tuple[str, str]]:
+    """Equal modules together, with the slots that they are in."""
+    groups: dict[str, list[str]] = {}
     for slot in populated:
         speed = quantity(slot.configured_speed_mts, "MT/s")
         rated = slot.rated_speed_mts
-        below = (
-            f"(rated {rated})"
-            if rated and slot.configured_speed_mts and slot.configured_speed_mts < rated
-            else ""
-        )
-        size = memory_size(slot.size_bytes) or "size not known"
-        kind = words(size, slot.type, speed, below)
-        groups.setdefault((kind, words(slot.vendor, slot.part_number)), []).append(slot.name or slot.id)
-    for (kind, part), slots in groups.items():
-        yield f"{len(slots)} ×", kind, part, ranges(slots)
+        slower = bool(rated and slot.configured_speed_mts and slot.configured_speed_mts < rated)
+        size = memory_size(slot.size_bytes) or "of unknown size"
+        kind = words(size, slot.type, speed, f"(rated {rated})" if slower else "")
+        groups.setdefault(joined(kind, words(slot.vendor, slot.part_number)), []).append(slot.name or slot.id)
+    for kind, slots in groups.items():
+        yield f"{len(slots)} × {kind}", ranges(slots)
 
 
 def _errors(controllers: tuple[MemoryController, ...], field: str) -> str:

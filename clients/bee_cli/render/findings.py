@@ -3,7 +3,7 @@
 from rich.text import Text
 
 from bee_bus.documents.audit import Finding, Summary, Threshold
-from bee_cli.render.page import QUIET, SEVERITY_STYLES, Page, cell
+from bee_cli.render.page import QUIET, SEVERITY_STYLES, Page
 
 
 def put_findings(page: Page, summary: Summary) -> None:
@@ -17,12 +17,12 @@ def put_findings(page: Page, summary: Summary) -> None:
 
 
 def _put_finding(page: Page, finding: Finding) -> None:
-    label = cell(f"{finding.severity.upper():<9}", SEVERITY_STYLES.get(finding.severity, ""))
-    page.line(label, cell(finding.component, "bold"), _where(finding))
+    label = page.cell(f"{finding.severity.upper():<9}", SEVERITY_STYLES.get(finding.severity, ""))
+    page.line(label, page.cell(finding.component, "bold"), _where(page, finding))
     page.line(finding.message, indent=_TEXT_INDENT)
     if judged := judgement(finding):
-        page.line(cell(judged, QUIET), indent=_TEXT_INDENT)
-    page.line(cell("Next: ", "bold"), finding.next_step, indent=_TEXT_INDENT)
+        page.line(page.cell(judged, QUIET), indent=_TEXT_INDENT)
+    page.line(page.cell("Next: ", "bold"), finding.next_step, indent=_TEXT_INDENT)
 
 
 _TEXT_INDENT = 11
@@ -54,9 +54,9 @@ def _source(threshold: Threshold) -> str:
     return f"{threshold.layer}: {threshold.source}"
 
 
-def _where(finding: Finding) -> Text:
+def _where(page: Page, finding: Finding) -> Text:
     """The place, when it says more than the component's own name does."""
     section, _, component = finding.component.partition("/")
     if finding.where in ("", finding.component, component or section):
         return Text()
-    return cell(f"  {finding.where}")
+    return page.cell(f"  {finding.where}")

@@ -1,6 +1,6 @@
-"""The building blocks of a page: headings, facts, tables. All text passes `clean` here and nowhere else.
+"""The building blocks of a page: headings, facts, tables.
 
-A page is built in a wide character set and 16 colours, then written as the terminal can show it.
+All text that is not our own passes `Page.cell`, where it becomes what this terminal can show, and safe.
 """
 
 import io
@@ -31,17 +31,6 @@ _ASCII = str.maketrans(
 )
 
 
-def cell(text: object, style: str = "") -> Text:
-    """One value, safe to show; an absent one is a dash."""
-    if text is None or text == "":
-        return Text("-", style=QUIET)
-    return Text(clean(str(text)), style=style)
-
-
-def verdict_cell(verdict: str) -> Text:
-    return cell(verdict, SEVERITY_STYLES.get(verdict, ""))
-
-
 class Page:
     """Text for a terminal, from the top down."""
 
@@ -63,12 +52,17 @@ class Page:
         )
 
     def text(self) -> str:
-        """All of it, as the terminal can show it: without trailing blanks, and in ASCII where that is all."""
-        lines = (line.rstrip() for line in self._file.getvalue().split("\n"))
-        text = "\n".join(lines)
-        if self._terminal.unicode:
-            return text
-        return text.translate(_ASCII).encode("ascii", "replace").decode()
+        """All of it, without trailing blanks."""
+        return "\n".join(line.rstrip() for line in self._file.getvalue().split("\n"))
+
+    def cell(self, text: object, style: str = "") -> Text:
+        """One value, safe to show; an absent one is a dash."""
+        if text is None or text == "":
+            return Text("-", style=QUIET)
+        shown = clean(str(text))
+        if not self._terminal.unicode:
+            shown = shown.translate(_ASCII).encode("ascii", "replace").decode()
+        return Text(shown, style=style)
 
     def put(self, *renderables: RenderableType) -> None:
         self._console.print(*renderables)
@@ -79,16 +73,20 @@ class Page:
     def heading(self, title: str, remark: str = "") -> None:
         """A line across, with the section's name and in short what is there."""
         text = Text(title.upper(), style="bold")
-        if remark:
-            text.append(f"  {clean(remark)}", style="not bold")
+        shown = self.cell(remark, "not bold") if remark else Text()
+        fits = text.cell_len + shown.cell_len + len("  ") < self._terminal.columns - INDENT
+        if shown and fits:
+            text.append("  ").append_text(shown)
         self.blank()
         self.put(Rule(text, align="left", characters=self._line, style=QUIET))
+        if shown and not fits:
+            self.line(shown)
 
     def line(self, *parts: Text | str, indent: int = INDENT) -> None:
         """One paragraph of several pieces, wrapped under itself."""
         text = Text()
         for part in parts:
-            text.append_text(part if isinstance(part, Text) else cell(part))
+            text.append_text(part if isinstance(part, Text) else self.cell(part))
         self.put(Padding(text, (0, 0, 0, indent)))
 
     def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
@@ -100,7 +98,7 @@ class Page:
         table.add_column(style=QUIET, no_wrap=True)
         table.add_column(overflow="fold", ratio=1)
         for label, value in known:
-            table.add_row(Text(label), value if isinstance(value, Text) else cell(value))
+            table.add_row(Text(label), value if isinstance(value, Text) else self.cell(value))
         self.put(Padding(table, (0, 0, 0, INDENT)))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -124,7 +122,10 @@ class Page:
             )
         for row in all_rows:
             table.add_row(
-                *(value if isinstance(value, Text) else cell(value) for value in (row[at] for at in filled))
+                *(
+                    value if isinstance(value, Text) else self.cell(value)
+                    for value in (row[at] for at in filled)
+                )
             )
         self.put(Padding(table, (0, 0, 0, INDENT)))
 

@@ -4,23 +4,23 @@ from rich.panel import Panel
 
 from bee_bus.documents.audit import Snapshot, Summary
 from bee_cli.facts import machine_facts
-from bee_cli.render.page import SEVERITY_STYLES, Page, cell
+from bee_cli.render.page import SEVERITY_STYLES, Page
 
 
 def put_verdict(page: Page, snapshot: Snapshot) -> None:
     machine = machine_facts(snapshot)
     summary = snapshot.hardware.summary
-    page.put(cell(machine.title, "bold"))
+    page.put(page.cell(machine.title, "bold"))
     kernel = f"   kernel {snapshot.kernel_release}" if snapshot.kernel_release else ""
-    page.put(cell(f"serial {machine.serial or 'unknown'}   host {machine.host}{kernel}"))
+    page.put(page.cell(f"serial {machine.serial or 'unknown'}   host {machine.host}{kernel}"))
     page.put(_banner(page, summary))
-    page.put(cell(_circumstances(snapshot), "dim"))
+    page.put(page.cell(_circumstances(snapshot), "dim"))
 
 
 def _banner(page: Page, summary: Summary) -> Panel:
     """The verdict in spaced capitals across the page, so that it is read from where one stands."""
     style = SEVERITY_STYLES.get(summary.verdict, SEVERITY_STYLES["Unknown"])
-    text = cell(" ".join(summary.verdict.upper()), style)
+    text = page.cell(" ".join(summary.verdict.upper()), style)
     text.append("\n")
     text.append(counts(summary), style="not bold default")
     text.justify = "center"
