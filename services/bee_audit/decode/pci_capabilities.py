@@ -6,9 +6,9 @@ with a chain is told, and what came before it is kept.
 
 from collections.abc import Iterator, Mapping
 
+from bee_audit.decode.pci_header import HEADER_BYTES
 from bee_bus.documents.base import Document
 
-HEADER_BYTES = 0x40
 EXTENDED_START = 0x100
 EXTENDED_END = 0x1000
 # An entry takes at least four bytes of its space, so that a longer chain must meet itself.

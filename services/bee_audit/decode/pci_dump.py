@@ -1,4 +1,4 @@
-"""The hex dump of PCI configuration space that ``lspci -x`` to ``-xxxx`` prints, devices one after another."""
+"""The hex dump of PCI configuration space that ``lspci -x`` to ``-xxxx`` prints, device after device."""
 
 import re
 from collections.abc import Iterator
