@@ -47,7 +47,7 @@ class Bmc:
     gateway: str = "192.0.2.1"
     mac: bytes = bytes.fromhex("02be00000044")
     sensors: list[sdr.ThresholdSensor | sdr.DiscreteSensor] = field(default_factory=list)
-    locators: list[sdr.FruLocator | sdr.ControllerLocator] = field(default_factory=list)
+    locators: list[sdr.FruLocator | sdr.ControllerLocator | sdr.RawRecord] = field(default_factory=list)
     frus: dict[int, bytes] = field(default_factory=dict)
     sel_capacity: int = 512
     silent: bool = False

@@ -63,7 +63,7 @@ class PowerSupply:
             words(self.capacity_watts, self.capacity_watts)
             + bytes((0xFF, 0xFF))
             + voltages
-            + bytes((47, 63, 12, 0x10))  # Hz, Hz, ms of hold-up, hot-swappable
+            + bytes((47, 63, 12, 0x08))  # Hz, Hz, ms of hold-up, hot-swappable
             + words(self.capacity_watts)
             + bytes((0, 0, 0, 0))
         )

@@ -25,9 +25,15 @@ class SensorType(IntEnum):
     TEMPERATURE = 0x01
     VOLTAGE = 0x02
     FAN = 0x04
+    PHYSICAL_SECURITY = 0x05
+    PROCESSOR = 0x07
     POWER_SUPPLY = 0x08
+    POWER_UNIT = 0x09
     OTHER_UNITS = 0x0B
     MEMORY = 0x0C
+    DRIVE_SLOT = 0x0D
+    CRITICAL_INTERRUPT = 0x13
+    ENTITY_PRESENCE = 0x25
 
 
 class Unit(IntEnum):
@@ -137,9 +143,12 @@ class DiscreteSensor:
     supported: int
     entity: Entity = Entity.SYSTEM_BOARD
     instance: int = 1
+    event_type: int = SENSOR_SPECIFIC_EVENTS
+    available: bool = True
 
     def reading(self) -> bytes:
-        return bytes((0, 0xC0, self.states & 0xFF, 0x80 | self.states >> 8))
+        flags = 0xC0 if self.available else 0xE0
+        return bytes((0, flags, self.states & 0xFF, 0x80 | self.states >> 8))
 
     def record(self) -> bytes:
         """The compact sensor record (43.2) from the byte after its header."""
@@ -154,7 +163,7 @@ class DiscreteSensor:
                 0x67,
                 0x40,
                 self.type,
-                SENSOR_SPECIFIC_EVENTS,
+                self.event_type,
                 *(*mask, *mask, *mask),
                 *(0xC0, 0, 0),
                 *(1, 0),
@@ -190,13 +199,25 @@ class ControllerLocator:
         return bytes((BMC_ADDRESS, 0, 0, 0x8F, 0, 0, 0, Entity.SYSTEM_BOARD, 1, 0)) + _text(self.name)
 
 
-Record = ThresholdSensor | DiscreteSensor | FruLocator | ControllerLocator
+@dataclass
+class RawRecord:
+    """A record of any type by its bytes after the header."""
+
+    kind: int
+    body: bytes
+
+    def record(self) -> bytes:
+        return self.body
+
+
+Record = ThresholdSensor | DiscreteSensor | FruLocator | ControllerLocator | RawRecord
 _RECORD_TYPES = {ThresholdSensor: 0x01, DiscreteSensor: 0x02, FruLocator: 0x11, ControllerLocator: 0x12}
 
 
 def encode(record: Record, record_id: int) -> bytes:
     body = record.record()
-    return record_id.to_bytes(2, "little") + bytes((VERSION, _RECORD_TYPES[type(record)], len(body))) + body
+    kind = record.kind if isinstance(record, RawRecord) else _RECORD_TYPES[type(record)]
+    return record_id.to_bytes(2, "little") + bytes((VERSION, kind, len(body))) + body
 
 
 def _text(name: str) -> bytes:

@@ -170,7 +170,7 @@ class _Reader:
             fru_id=0,
             is_inventory=True,
             entity_id=_BOARD,
-            entity_instance=1,
+            entity_instance=0,
             name="",
         )
         locators = {(BMC.address, 0, 0): own}

@@ -24,7 +24,7 @@ def absent(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
             component=f"psus/{psu.id}",
             where=where(psu),
             message=f"{psu.name} is absent; {len(present)} of {len(psus)} power supplies are there",
-            next_step="Fit or reseat it; if the bay is meant to be empty, raise psus.empty_bays for the site.",
+            next_step="Fit or reseat it; if the bay is to be empty, raise psus.empty_bays for the site.",
             value=len(empty),
             threshold=limit,
         )

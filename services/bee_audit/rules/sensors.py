@@ -43,7 +43,7 @@ def fan_stopped(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
                 component=f"sensors/{sensor.id}",
                 where=where(sensor),
                 message=f"{sensor.name} stands still",
-                next_step="Look for a cable in the fan or a loose plug, reseat it, replace it if it stands still.",
+                next_step="Look for a cable in it or a loose plug, reseat it, replace it if it stays so.",
                 value=sensor.value,
                 threshold=_device_threshold("lower_limit", limit, sensor),
             )
