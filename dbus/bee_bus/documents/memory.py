@@ -117,6 +117,7 @@ class MemorySection(Section):
     slots: tuple[Dimm, ...] = ()
     arrays: tuple[MemoryArray, ...] = ()
     controllers: tuple[MemoryController, ...] = ()
+    processor: str | None = None  # by the firmware: its model limits the memory's speed
     slot_count: int | None = None
     populated_count: int | None = None
     installed_bytes: int | None = None

@@ -2,7 +2,7 @@
 
 import re
 
-from bee_audit.collectors.smbios import losses, read_smbios
+from bee_audit.collectors.smbios import is_virtual, losses, read_smbios
 from bee_audit.decode.smbios import BiosInformation, Smbios, SystemInformation
 from bee_audit.decode.smbios.filler import genuine
 from bee_bus.documents.board import Baseboard, Bios, BoardSection, Chassis, System
@@ -28,14 +28,10 @@ async def collect(machine: Machine) -> BoardSection | None:
         chassis=_chassis(smbios),
         boot_mode="UEFI" if uefi else "BIOS",
         secure_boot=variable[4] == 1 if variable and len(variable) == 5 else None,
-        virtual_machine=is_virtual(bios),
+        virtual_machine=is_virtual(smbios),
         smbios_version=smbios.entry_point.stated_version,
         smbios_defects=smbios.problems if smbios.complete else (),
     )
-
-
-def is_virtual(bios: BiosInformation | None) -> bool:
-    return bios is not None and "System is a virtual machine" in (bios.characteristics or ())
 
 
 def _system(system: SystemInformation) -> System:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bee_audit.decode.cpu_list import cpu_list, parse_cpu_list
 from bee_bus.documents.cpus import CpuPackage, NumaNode
 from bee_machine import Entry, Machine
 
@@ -46,27 +47,6 @@ def parse_cpuinfo(text: str) -> dict[int, dict[str, str]]:
         if fields.get("processor", "").isdecimal():
             processors[int(fields["processor"])] = fields
     return processors
-
-
-def cpu_list(numbers: Sequence[int]) -> str:
-    """Numbers as the kernel writes them: "0-3,8"."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1][1:] = [number]
-        else:
-            runs.append([number])
-    return ",".join("-".join(str(edge) for edge in run) for run in runs)
-
-
-def parse_cpu_list(text: str | None) -> set[int]:
-    """The kernel's own form back to numbers; what is malformed is left out."""
-    numbers: set[int] = set()
-    for part in (text or "").split(","):
-        first, _, last = part.strip().partition("-")
-        if first.isdecimal() and (last or first).isdecimal() and int(last or first) < 1 << 16:
-            numbers.update(range(int(first), int(last or first) + 1))
-    return numbers
 
 
 def _packages(

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from bee_audit.collectors.board import is_virtual
 from bee_audit.collectors.cpu_topology import CPU, read_kernel_cpus
 from bee_audit.collectors.naming import distinct
-from bee_audit.collectors.smbios import smbios_and_problems
+from bee_audit.collectors.smbios import is_virtual, smbios_and_problems
 from bee_audit.decode.smbios import Cache, Processor, Smbios
 from bee_audit.decode.smbios.filler import genuine
 from bee_bus.documents.cpus import Cpu, CpuCache, CpuPackage, CpusSection
@@ -40,7 +39,7 @@ async def collect(machine: Machine) -> CpusSection | None:
         offline_cpus=texts["offline"],
         smt=texts["smt/control"],
         virtualization=next((name for flag, name in _VIRTUALIZATION.items() if flag in flags), None),
-        virtual_machine="hypervisor" in flags or (smbios is not None and is_virtual(smbios.bios)),
+        virtual_machine="hypervisor" in flags or (smbios is not None and is_virtual(smbios)),
         numa_nodes=kernel.nodes,
         vulnerabilities=await _vulnerabilities(machine),
     )
@@ -80,7 +79,7 @@ def _from_firmware(name: str, cpu: Processor, package: CpuPackage | None, caches
         name=name,
         location=genuine(cpu.socket_designation),
         vendor=genuine(cpu.manufacturer) if populated else None,
-        model=genuine(cpu.version) if populated else None,
+        model=_words(genuine(cpu.version)) if populated else None,
         part_number=genuine(cpu.part_number) if populated else None,
         serial=genuine(cpu.serial_number) if populated else None,
         asset_tag=genuine(cpu.asset_tag) if populated else None,
@@ -123,6 +122,10 @@ def _from_kernel(package: CpuPackage) -> Cpu:
         max_speed_mhz=package.max_speed_mhz,
         package=package.package,
     )
+
+
+def _words(text: str | None) -> str | None:
+    return " ".join(text.split()) if text else None
 
 
 def _cache(cache: Cache) -> CpuCache:

@@ -10,6 +10,7 @@ from bee_audit.collectors.memory_slots import slots_of
 from bee_audit.collectors.smbios import smbios_and_problems
 from bee_audit.collectors.spd_modules import read_modules
 from bee_audit.decode.smbios import Smbios
+from bee_audit.decode.smbios.filler import genuine
 from bee_bus.documents.memory import Dimm, EdacDimm, MemoryArray, MemoryController, MemorySection, Spd
 from bee_machine import Machine
 
@@ -34,6 +35,7 @@ async def collect(machine: Machine) -> MemorySection | None:
         slots=slots,
         arrays=_arrays(smbios) if smbios else (),
         controllers=controllers,
+        processor=_processor(smbios) if smbios else None,
         slot_count=len(slots) if smbios else None,
         populated_count=sum(slot.populated for slot in slots) if smbios else None,
         installed_bytes=_installed(slots, smbios) if smbios else None,
@@ -57,6 +59,11 @@ def _arrays(smbios: Smbios) -> tuple[MemoryArray, ...]:
         )
         for index, array in enumerate(smbios.memory_arrays)
     )
+
+
+def _processor(smbios: Smbios) -> str | None:
+    models = (genuine(cpu.version) for cpu in smbios.processors if cpu.populated)
+    return next((model for model in models if model), None)
 
 
 def _installed(slots: Sequence[Dimm], smbios: Smbios) -> int:

@@ -1,5 +1,7 @@
 """The SMBIOS table, read once per machine for every collector that wants a part of it."""
 
+import re
+
 from bee_audit.decode import DecodeError
 from bee_audit.decode.smbios import Smbios, decode_smbios
 from bee_machine import Machine
@@ -37,3 +39,18 @@ async def _read(machine: Machine) -> Smbios | None:
     except FileNotFoundError:
         return None
     return decode_smbios(entry_point, table)
+
+
+# What hypervisors call the machines that they make; few of them set the bit that the standard has for it.
+_VIRTUAL = re.compile(
+    r"virtual|vmware|kvm|qemu|bochs|hvm domu|openstack|google compute engine|amazon ec2|standard pc \(",
+    re.IGNORECASE,
+)
+
+
+def is_virtual(smbios: Smbios) -> bool:
+    bios, system = smbios.bios, smbios.system
+    if bios is not None and "System is a virtual machine" in (bios.characteristics or ()):
+        return True
+    names = (system.manufacturer, system.product_name) if system is not None else ()
+    return any(_VIRTUAL.search(name or "") for name in names)

@@ -22,10 +22,10 @@ _WORDS = frozenset(
         *("baseboardserialnumber", "boardserialnumber", "mbserialnumber", "chassisserialnumber"),
         *("chassisversion", "chassismanufacturer", "sku", "systemsku", "skunumber", "productname", "product"),
         *("type1productconfigid", "type1sku0", "type2boardserialnumber", "xx", "x"),
-        *("123456789", "0123456789", "1234567890", "01234567890", "01234567890123456789", "empty00"),
         *("assettagnum", "sernum", "bankempty", "dimmempty", "outofspec", "reserved", "other"),
     )
 )
+_RUNS = ("123456789", "987654321")
 # Placeholders of AMI and Phoenix that count the slots: A1_SerNum0, Array1_PartNumber3, ModulePartNumber00.
 _COUNTED = re.compile(
     r"^(?:(?:a|array|dimm)\d+)?(?:module)?(?:manufacturer|sernum|serialnumber|assettag|assettagnum|partnumber|asset)\d*$"
@@ -37,7 +37,7 @@ def genuine(text: str | None) -> str | None:
     if text is None:
         return None
     letters = "".join(filter(str.isalnum, text)).lower()
-    if letters in _WORDS or _COUNTED.match(letters):
+    if letters in _WORDS or _COUNTED.match(letters) or any(run in letters for run in _RUNS):
         return None
     # One character over and over: zeros, F, x, dots and spaces alone.
     return text if len(set(letters)) > 1 or (letters.isdigit() and letters.strip("0")) else None

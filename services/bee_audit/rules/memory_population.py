@@ -1,0 +1,154 @@
+"""Memory that is not there, not used, or not spread over the channels."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from bee_audit.rules import Rule
+from bee_audit.rules.memory_words import fitted, is_dram, listed, size_in_words, slots_in_words, where
+from bee_audit.rules.thresholds import Thresholds
+from bee_bus.documents.audit import Finding, Hardware
+from bee_bus.documents.memory import Dimm, MemorySection
+
+# Slots by channel, for each socket that the slots' names state.
+Channels = dict[str, dict[str, list[Dimm]]]
+
+
+def not_used(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """The firmware names a module in a slot and states no memory in it: it failed its training."""
+    for slot in hardware.memory.slots if hardware.memory else ():
+        if not slot.populated and slot.disabled_serial:
+            yield Finding(
+                rule="memory.module-not-used",
+                severity="Critical",
+                component=f"memory/{slot.id}",
+                where=f"slot {slot.id}, {slot.disabled_part_number}, serial {slot.disabled_serial}",
+                message="The firmware found a module in this slot and does not use it",
+                next_step="Read the BMC's event log, reseat the module or try another slot; then replace it.",
+                value=slot.disabled_serial,
+            )
+
+
+def unknown_size(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """A module whose size the firmware could not tell."""
+    for slot in fitted(hardware):
+        if slot.size_bytes is None:
+            yield Finding(
+                rule="memory.size-unknown",
+                severity="Warning",
+                component=f"memory/{slot.id}",
+                where=where(slot),
+                message="The firmware lists a module and does not know its size",
+                next_step="Reseat the module; if nothing changes, try another one in this slot.",
+            )
+
+
+def not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """The kernel has less memory than is fitted, by a DIMM or more."""
+    section = hardware.memory
+    if section is None or not section.installed_bytes:
+        return
+    seen = max(section.kernel_present_bytes or 0, section.kernel_total_bytes or 0)
+    smallest = min((slot.size_bytes for slot in fitted(hardware) if slot.size_bytes), default=0)
+    limit = thresholds["memory.missing_share_of_dimm"]
+    missing = section.installed_bytes - seen
+    if not seen or not smallest or missing < thresholds.number(limit.name) * smallest:
+        return
+    controlled = sum(dimm.size_bytes or 0 for one in section.controllers for dimm in one.dimms)
+    reserved = controlled >= section.installed_bytes
+    yield Finding(
+        rule="memory.not-seen",
+        severity="Warning" if reserved else "Critical",
+        component="memory",
+        where=f"{size_in_words(seen)} of {size_in_words(section.installed_bytes)}",
+        message=(
+            f"The modules add up to {size_in_words(section.installed_bytes)}, the kernel has"
+            f" {size_in_words(seen)}" + ("; the memory controllers see it all" if reserved else "")
+        ),
+        next_step=(
+            "Look in the firmware's set-up for mirroring, sparing or reserved memory, and in the kernel's"
+            " command line for mem=; if there is none, a module is not used: read the BMC's event log."
+        ),
+        value=missing,
+        threshold=limit,
+    )
+
+
+def empty_channels(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Channels without a module, on a socket whose other channels have one."""
+    for socket, channels in _channels(hardware.memory).items():
+        empty = [name for name, slots in channels.items() if not any(slot.populated for slot in slots)]
+        if not empty or len(empty) == len(channels):
+            continue
+        slots = [slot for name in empty for slot in channels[name]]
+        yield Finding(
+            rule="memory.channel-empty",
+            severity="Warning",
+            component=f"memory/{slots[0].id}" if len(empty) == 1 else "memory",
+            where=slots_in_words(slots),
+            message=(
+                f"{len(empty)} of {len(channels)} memory channels{_of(socket)} have no module"
+                if len(empty) > 1
+                else f"1 of {len(channels)} memory channels{_of(socket)} has no module"
+            ),
+            next_step=(
+                "Compare with the order. If a module is fitted there, reseat it; otherwise fit one, as each"
+                " empty channel costs its share of the bandwidth."
+            ),
+            value=len(empty),
+        )
+
+
+def unbalanced(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Channels in use, or sockets, that hold different amounts."""
+    sockets = _channels(hardware.memory)
+    totals = {}
+    for socket, channels in sockets.items():
+        sizes = {name: sum(slot.size_bytes or 0 for slot in slots) for name, slots in channels.items()}
+        used = {name: size for name, size in sizes.items() if size}
+        totals[socket] = sum(used.values())
+        if len(set(used.values())) > 1:
+            least = [slot for name in used if used[name] == min(used.values()) for slot in channels[name]]
+            amounts = listed(size_in_words(size) for size in sorted(set(used.values())))
+            yield _unbalanced(
+                f"The memory channels{_of(socket)} hold different amounts: {amounts}",
+                where=slots_in_words([slot for slot in least if slot.populated]),
+            )
+    used_sockets = {socket: total for socket, total in totals.items() if total}
+    if len(set(used_sockets.values())) > 1:
+        amounts = listed(f"{socket} {size_in_words(total)}" for socket, total in used_sockets.items())
+        yield _unbalanced(f"The sockets hold different amounts: {amounts}", where=", ".join(used_sockets))
+
+
+def _unbalanced(message: str, *, where: str) -> Finding:
+    return Finding(
+        rule="memory.unbalanced",
+        severity="Warning",
+        component="memory",
+        where=where,
+        message=message,
+        next_step="Compare with the order and the board's population rules.",
+    )
+
+
+def _channels(section: MemorySection | None) -> Channels:
+    """The board's channels; none when a slot's name does not state its channel, as half the truth is none.
+
+    A name that counts slots can look like one that states channels. A real board has several channels for
+    each socket, and the same number of slots on each.
+    """
+    slots = [slot for slot in section.slots if is_dram(slot)] if section else []
+    if not slots or any(slot.channel is None for slot in slots):
+        return {}
+    sockets: Channels = defaultdict(lambda: defaultdict(list))
+    for slot in slots:
+        sockets[slot.socket or ""][slot.channel or ""].append(slot)
+    depths = {len(members) for channels in sockets.values() for members in channels.values()}
+    plausible = len(depths) == 1 and depths <= {1, 2, 3} and all(len(found) > 1 for found in sockets.values())
+    return sockets if plausible else {}
+
+
+def _of(socket: str) -> str:
+    return f" of {socket}" if socket else ""
+
+
+RULES: tuple[Rule, ...] = (not_used, unknown_size, not_seen, empty_channels, unbalanced)

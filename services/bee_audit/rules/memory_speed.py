@@ -1,0 +1,109 @@
+"""Modules that run slower than they and the processor can, or than their peers."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from bee_audit.rules import Rule
+from bee_audit.rules.memory_words import fitted, is_dram, slots_in_words, where
+from bee_audit.rules.thresholds import Thresholds
+from bee_bus.documents.audit import Finding, Hardware, Threshold
+from bee_bus.documents.memory import Dimm, MemorySection
+
+
+def below_rated(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Modules below their rated speed, unless the processor is known to allow no more.
+
+    All modules slow in the same way are one finding, as the cause is the board's; else each is one.
+    """
+    section = hardware.memory
+    slots = [slot for slot in fitted(hardware) if is_dram(slot) and slot.configured_speed_mts]
+    if section is None or not slots:
+        return
+    platform = _platform_limit(section, slots, thresholds)
+    slow = [slot for slot in slots if _too_slow(slot, platform, thresholds)]
+    alike = len({(slot.configured_speed_mts, _rated(slot)) for slot in slow}) == 1
+    groups = [slow] if alike and len(slow) == len(slots) else [[slot] for slot in slow]
+    for group in groups:
+        slot = group[0]
+        yield Finding(
+            rule="memory.below-rated-speed",
+            severity="Warning",
+            component=f"memory/{slot.id}" if len(group) == 1 else "memory",
+            where=where(slot) if len(group) == 1 else slots_in_words(group),
+            message=f"{_subject(group)} at {slot.configured_speed_mts} MT/s, rated {_rated(slot)} MT/s",
+            next_step=(
+                "Check the firmware's set-up, and what processor and board allow with this many modules; one"
+                " slow module can hold back all."
+            ),
+            value=slot.configured_speed_mts,
+            threshold=platform or thresholds["memory.speed_share_of_rated"],
+        )
+
+
+def unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Modules that run slower than most others in the machine, whatever they are rated for."""
+    slots = [slot for slot in fitted(hardware) if is_dram(slot) and slot.configured_speed_mts]
+    if not slots:
+        return
+    usual = Counter(slot.configured_speed_mts for slot in slots).most_common(1)[0][0] or 0
+    tolerance = thresholds.number("memory.speed_share_of_rated")
+    for slot in slots:
+        speed = slot.configured_speed_mts or 0
+        already_said = speed < (_rated(slot) or 0) * tolerance
+        if speed < usual * tolerance and not already_said:
+            yield Finding(
+                rule="memory.slower-than-peers",
+                severity="Warning",
+                component=f"memory/{slot.id}",
+                where=where(slot),
+                message=f"The module runs at {speed} MT/s, most others at {usual} MT/s",
+                next_step="Compare with the order; fit modules of one kind.",
+                value=speed,
+                threshold=thresholds["memory.speed_share_of_rated"],
+            )
+
+
+def _too_slow(slot: Dimm, platform: Threshold | None, thresholds: Thresholds) -> bool:
+    rated = _rated(slot)
+    if rated is None:
+        return False
+    expected = min(rated, thresholds.number(platform.name)) if platform else rated
+    return (slot.configured_speed_mts or 0) < expected * thresholds.number("memory.speed_share_of_rated")
+
+
+def _rated(slot: Dimm) -> int | None:
+    return slot.rated_speed_mts or (slot.spd.rated_speed_mts if slot.spd else None)
+
+
+def _subject(group: list[Dimm]) -> str:
+    return "The module runs" if len(group) == 1 else f"All {len(group)} modules run"
+
+
+def _platform_limit(section: MemorySection, slots: list[Dimm], thresholds: Thresholds) -> Threshold | None:
+    """The speed that the processor's maker allows for as many modules on a channel, where it is on record."""
+    series = _series(section.processor or "")
+    names = [f"memory.controller_mts_{series}"]
+    if _modules_per_channel(slots) > 1:
+        names.insert(0, f"{names[0]}_2dpc")
+    known = thresholds.names()
+    return next((thresholds[name] for name in names if name in known), None)
+
+
+def _series(model: str) -> str:
+    """The digits that state tier and generation: xeon_64 for a Gold 6430, epyc_9004 for an EPYC 9654."""
+    xeon = re.search(r"xeon\(r\)\s+(?:bronze|silver|gold|platinum)\s+(\d\d)\d\d", model, re.IGNORECASE)
+    if xeon:
+        return f"xeon_{xeon[1]}"
+    epyc = re.search(r"epyc\s+(\d)\w\w(\d)", model, re.IGNORECASE)
+    return f"epyc_{epyc[1]}00{epyc[2]}" if epyc else "unknown"
+
+
+def _modules_per_channel(slots: list[Dimm]) -> int:
+    """The most on one channel; two where the channels are not known, as then the lower limit may hold."""
+    if any(slot.channel is None for slot in slots):
+        return 2
+    return max(Counter((slot.socket, slot.channel) for slot in slots).values())
+
+
+RULES: tuple[Rule, ...] = (below_rated, unlike_peers)
