@@ -328,7 +328,8 @@ class Connection(MessageBus):
             return
         super()._finalize(err)  # type: ignore[no-untyped-call]
         self._writer.fail(ConnectionError("the bus went away"))
-        self._stream.close()
+        with suppress(OSError):  # it flushes first, into a socket that may be dead
+            self._stream.close()
         self._sock.close()
         if not self.lost.done():
             self.lost.set_result(None)

@@ -129,7 +129,6 @@ async def test_an_address_that_is_none_is_no_bus(address: str) -> None:
         "noise",
     ],
 )
-@pytest.mark.timeout(20)
 async def test_what_is_no_bus_does_not_hang_the_client(
     peer: tuple[str, socket.socket], answers: list[bytes]
 ) -> None:
