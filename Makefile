@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 PYTEST := $(VENV)/bin/python -m pytest
 
 # What bee runs with on Debian, and what its tests need beside that.
-RUN_PACKAGES := dbus-daemon polkitd udev pciutils pci.ids smartmontools nvme-cli util-linux
+RUN_PACKAGES := dbus-daemon polkitd udev pciutils pci.ids smartmontools nvme-cli util-linux uidmap
 TEST_PACKAGES := dmidecode e2fsprogs ipmitool iproute2 libxml2-utils lshw mandoc mmdebstrap openssh-client \
 	qemu-system-x86 qemu-utils shellcheck systemd systemd-container xz-utils
 
