@@ -178,8 +178,9 @@ class Bmc:
 
     def _sensor_type(self, data: bytes) -> bytes:
         sensor = self._by_number(data)
-        analog = isinstance(sensor, sdr.ThresholdSensor)
-        return bytes((sensor.type, sdr.THRESHOLD_EVENTS if analog else sdr.SENSOR_SPECIFIC_EVENTS))
+        if isinstance(sensor, sdr.DiscreteSensor):
+            return bytes((sensor.type, sensor.event_type))
+        return bytes((sensor.type, sdr.THRESHOLD_EVENTS))
 
     def _platform_event(self, data: bytes) -> bytes:
         if len(data) < 8:
