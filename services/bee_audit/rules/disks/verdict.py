@@ -119,7 +119,7 @@ def smartctl_exit(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
 
 def health_unread(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     for disk in real_disks(hardware):
-        if disk.health_unread is None or _needs_no_health(disk):
+        if disk.health_unread is None or disk.state in _GONE_STATES or _needs_no_health(disk):
             continue
         yield finding(
             disk,
@@ -159,7 +159,7 @@ def no_capacity(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
                 "has no namespace, so that nothing can be stored on it",
                 "Create one with `nvme create-ns`, or ask who removed it.",
             )
-        elif disk.size_bytes is None and disk.transport != "usb" and disk.state not in _GONE_STATES:
+        elif disk.size_bytes is None and disk.state == "running" and disk.transport != "usb":
             yield finding(
                 disk,
                 "no-capacity",

@@ -73,18 +73,19 @@ def nvme_media_errors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Fi
     The total alone would warn for ever; set against what was read it ages out on a drive that stays sound.
     """
     limit = thresholds["storage.nvme_media_errors_per_bit_read"]
+    rate = thresholds.number("storage.nvme_media_errors_per_bit_read")
     for disk in disks(hardware):
         if disk.nvme is None or not disk.nvme.media_errors:
             continue
         bits_read = (disk.nvme.bytes_read or 0) * 8
-        allowed = int(bits_read * thresholds.number("storage.nvme_media_errors_per_bit_read"))
-        if disk.nvme.media_errors > allowed:
+        if disk.nvme.media_errors > int(bits_read * rate):
+            usual = f", one in {1 / rate / 8e12:,.0f} TB is allowed" if rate > 0 else ""
             yield finding(
                 disk,
                 "nvme-media-errors",
                 "Warning",
                 f"could not read or verify its own data {disk.nvme.media_errors} times "
-                f"in {bits_read / 8e12:.1f} TB read",
+                f"in {bits_read / 8e12:,.1f} TB read{usual}",
                 WATCH,
                 value=disk.nvme.media_errors,
                 threshold=limit,
