@@ -71,12 +71,30 @@ class Firmware:
         return {f"{folder}/smbios_entry_point": self.entry_point(), f"{folder}/DMI": self.finished_table()}
 
     def bios(
-        self, *, rom_size: int = 0xFF, extended_rom_size: int = 0x4000 | 2, vendor: str = "Bee BIOS"
+        self,
+        *,
+        rom_size: int = 0xFF,
+        extended_rom_size: int = 0x4000 | 2,
+        vendor: str = "Bee BIOS",
+        extension_2: int = 0x0D,
     ) -> int:
         return self.add(
             0,
             struct.pack(
-                "<BBHBBQBBBBBBH", 1, 2, 0, 3, rom_size, 0x8800, 3, 0x6D, 5, 17, 0xFF, 0xFF, extended_rom_size
+                "<BBHBBQBBBBBBH",
+                1,
+                2,
+                0,
+                3,
+                rom_size,
+                0x8800,
+                3,
+                extension_2,
+                5,
+                17,
+                0xFF,
+                0xFF,
+                extended_rom_size,
             ),
             (vendor, "1.2.3", "02/29/2024"),
         )

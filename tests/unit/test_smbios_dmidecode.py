@@ -171,7 +171,7 @@ def test_a_slot_of_every_type(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("size", "extended"), [(0, 0), (0x0F, 0), (0xFE, 0), (0xFF, 32), (0xFF, 0x4002)])
 def test_bios_chips_of_any_size(size: int, extended: int, tmp_path: Path) -> None:
     firmware = Firmware()
-    firmware.bios(rom_size=size, extended_rom_size=extended)
+    firmware.bios(rom_size=size, extended_rom_size=extended, extension_2=0x7F)
     assert compare(firmware, tmp_path) == []
 
 

@@ -34,7 +34,7 @@ def disabled(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
                 next_step=(
                     "Enable it in the firmware's set-up."
                     if by_user
-                    else "Read the BMC's event log, check the socket's pins, reseat; then replace the processor."
+                    else "Read the BMC's event log, check the socket's pins and reseat; then replace it."
                 ),
                 value=cpu.status,
             )

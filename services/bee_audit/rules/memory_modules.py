@@ -31,7 +31,7 @@ def mixed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
             severity="Warning",
             component=f"memory/{odd[0].id}" if len(odd) == 1 else "memory",
             where=where(odd[0]) if len(odd) == 1 else slots_in_words(odd),
-            message=f"{_count(odd)} unlike the other {len(usual)}: {listed(differences)}",
+            message=f"{_unlike(odd, usual)}: {listed(differences)}",
             next_step="Compare with the order; fit modules of one kind.",
             value=_description(odd[0]),
         )
@@ -110,8 +110,9 @@ def _width(slot: Dimm) -> str | None:
     return f"{slot.total_width_bits} bits" if slot.total_width_bits else None
 
 
-def _count(slots: list[Dimm]) -> str:
-    return "1 module is" if len(slots) == 1 else f"{len(slots)} modules are"
+def _unlike(odd: list[Dimm], usual: list[Dimm]) -> str:
+    some = "1 module is" if len(odd) == 1 else f"{len(odd)} modules are"
+    return f"{some} unlike {'another' if len(usual) == 1 else f'{len(usual)} others'}"
 
 
 def _description(slot: Dimm) -> str:
