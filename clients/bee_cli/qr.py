@@ -44,10 +44,12 @@ def summary_text(snapshot: Snapshot, findings: int, *, name_limit: int = _NAME_L
     """Verdict and machine, counts (critical, warning, unknown) and time, then findings, a line each."""
     summary = snapshot.hardware.summary
     machine = machine_facts(snapshot)
+    only = [f"only {','.join(snapshot.sections)}"] if snapshot.sections else []
     lines = [
         f"bee {summary.verdict.upper()} {clean(machine.host, limit=name_limit)}",
         f"SN {clean(machine.serial or 'unknown', limit=name_limit)}",
         f"{summary.failure_count}C {summary.warning_count}W {summary.unknown_count}U {_minute(snapshot)}",
+        *only,
         *map(_finding_line, summary.findings[:findings]),
     ]
     left_out = len(summary.findings) - findings

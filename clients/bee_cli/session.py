@@ -4,11 +4,15 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 
 from bee_bus.client import Bus
+from bee_bus.errors import BeeError
+from bee_cli.errors import CliError
+from bee_cli.text import clean
 
 Work = Callable[[Bus], Awaitable[int]]
+
+LOG_LINES = 5  # of the services' log, shown after a failure on a private bus
 
 _TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
 
@@ -34,18 +38,28 @@ async def _on_bus(work: Work, private: bool) -> int:
     for number in _TOLD_TO_END:
         loop.add_signal_handler(number, end, number)
     try:
-        async with AsyncExitStack() as stack:
-            address = None
-            if private:
-                from bee_cli.private_bus import private_bus
-
-                address = await stack.enter_async_context(private_bus())
-            bus = await stack.enter_async_context(Bus(address, interactive=_person_present()))
+        if private:
+            return await _on_private_bus(work)
+        async with Bus(interactive=_person_present()) as bus:
             return await work(bus)
     except asyncio.CancelledError:
         if not told:
             raise
         return 128 + told[0]
+
+
+async def _on_private_bus(work: Work) -> int:
+    from bee_cli.private_bus import PrivateBus
+
+    with PrivateBus() as private:
+        try:
+            async with Bus(private.address, interactive=_person_present()) as bus:
+                return await work(bus)
+        except BeeError as error:
+            # The log of the services is gone with the bus: what it says has to be told now.
+            said = private.log().strip().splitlines()[-LOG_LINES:]
+            hint = "\n     ".join(["The services said:", *map(clean, said)]) if said else error.hint
+            raise CliError(str(error), hint) from error
 
 
 def _person_present() -> bool:

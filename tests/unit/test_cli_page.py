@@ -257,3 +257,9 @@ def test_a_name_without_end_stays_on_its_page() -> None:
 
     assert len(shown) < 20_000
     assert max(map(cell_len, shown.splitlines())) <= 80
+
+
+def test_a_part_that_is_in_order_does_not_look_like_a_machine_that_is() -> None:
+    banner = page(snapshot(sections=("cpus", "firmware"))).split("audited")[0]
+
+    assert "nothing found wrong - of cpus, firmware only" in banner

@@ -115,3 +115,7 @@ def test_a_terminal_without_half_blocks_gets_reversed_blanks_where_it_has_colour
     as_hashes = drawn.replace("\x1b[7m  ", "##").replace("\x1b[0m  ", "  ").replace("\x1b[0m", "")
     plain = qr_code(snapshot(SPARE_LOW), Terminal(unicode=False))
     assert modules(as_hashes) == modules(plain)
+
+
+def test_a_part_of_the_machine_says_that_it_is_one() -> None:
+    assert "only cpus,firmware" in summary_text(snapshot(sections=("cpus", "firmware")), 0).splitlines()

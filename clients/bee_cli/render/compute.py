@@ -42,7 +42,12 @@ def put_cpus(page: Page, cpus: CpusSection) -> None:
     ]
     rows += [_package(package) for package in packages.values()]
     page.table(("=socket", "model", ">cores", ">threads", ">MHz", "microcode", "state"), rows)
-    page.facts([("offline", cpus.offline_cpus), ("nodes", str(len(cpus.numa_nodes) or ""))])
+    page.facts(
+        [
+            ("offline", cpus.offline_cpus),
+            ("NUMA nodes", str(len(cpus.numa_nodes)) if len(cpus.numa_nodes) > 1 else ""),
+        ]
+    )
 
 
 def put_memory(page: Page, memory: MemorySection) -> None:

@@ -2,6 +2,7 @@
 
 from bee_bus.documents.audit import Hardware
 from bee_cli.render.compute import put_board, put_cpus, put_gpus, put_memory
+from bee_cli.render.firmware import put_firmware
 from bee_cli.render.management import put_bmc, put_psus, put_sensors
 from bee_cli.render.network import put_network
 from bee_cli.render.page import Page
@@ -30,3 +31,5 @@ def put_inventory(page: Page, hardware: Hardware) -> None:
         put_bmc(page, hardware.bmc)
     if hardware.gpus:
         put_gpus(page, hardware.gpus)
+    if hardware.firmware:
+        put_firmware(page, hardware.firmware)

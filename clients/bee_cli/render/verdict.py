@@ -1,10 +1,13 @@
 """The head of the page: which machine this is, and the verdict on it."""
 
+from collections.abc import Sequence
+
 from rich.panel import Panel
 
 from bee_bus.documents.audit import Snapshot, Summary
 from bee_cli.facts import machine_facts
 from bee_cli.render.page import SEVERITY_STYLES, Page
+from bee_cli.render.units import number
 
 
 def put_verdict(page: Page, snapshot: Snapshot) -> None:
@@ -13,22 +16,26 @@ def put_verdict(page: Page, snapshot: Snapshot) -> None:
     page.put(page.cell(machine.title, "bold"))
     kernel = f"   kernel {snapshot.kernel_release}" if snapshot.kernel_release else ""
     page.put(page.cell(f"serial {machine.serial or 'unknown'}   host {machine.host}{kernel}"))
-    page.put(_banner(page, summary))
+    page.put(_banner(page, summary, snapshot.sections))
     page.put(page.cell(_circumstances(snapshot), "dim"))
 
 
-def _banner(page: Page, summary: Summary) -> Panel:
-    """The verdict in spaced capitals across the page, so that it is read from where one stands."""
+def _banner(page: Page, summary: Summary, sections: Sequence[str]) -> Panel:
+    """The verdict in spaced capitals across the page, so that it is read from where one stands.
+
+    A part of the machine that is in order must not look like a machine that is.
+    """
     style = SEVERITY_STYLES.get(summary.verdict, SEVERITY_STYLES["Unknown"])
     text = page.cell(" ".join(summary.verdict.upper()), style)
     text.append("\n")
-    text.append(counts(summary), style="not bold default")
+    only = f" - of {', '.join(sections)} only" if sections else ""
+    text.append_text(page.cell(f"{counts(summary)}{only}", "not bold default"))
     text.justify = "center"
     return Panel(text, box=page.frame, border_style=style, padding=(0, 1))
 
 
 def counts(summary: Summary) -> str:
-    """ "2 critical, 1 warning, nothing unseen" in words that a verdict of OK reads well with too."""
+    """How many findings of which severity, in words."""
     if not summary.findings:
         return "nothing found wrong"
     parts = [
@@ -41,7 +48,5 @@ def counts(summary: Summary) -> str:
 
 def _circumstances(snapshot: Snapshot) -> str:
     when = snapshot.started_at.replace("T", " ").replace("Z", " UTC")
-    parts = [f"audited {when} in {snapshot.duration_seconds:.1f} s", f"bee {snapshot.bee_version}"]
-    if snapshot.sections:
-        parts.append(f"only {', '.join(snapshot.sections)}")
+    parts = [f"audited {when} in {number(snapshot.duration_seconds)} s", f"bee {snapshot.bee_version}"]
     return "   ".join(parts)

@@ -1,0 +1,25 @@
+"""Every firmware version in one table, equal ones together."""
+
+from collections.abc import Iterator
+
+from bee_bus.documents.firmware import FirmwareSection, FirmwareVersion
+from bee_cli.render.page import Page
+from bee_cli.render.units import ranges
+
+
+def put_firmware(page: Page, firmware: FirmwareSection) -> None:
+    page.heading("firmware")
+    page.table(("=kind", "component", "where", "=version"), _rows(firmware))
+
+
+def _rows(firmware: FirmwareSection) -> Iterator[tuple[str, str, str, str]]:
+    groups: dict[tuple[str, str, str], list[FirmwareVersion]] = {}
+    for one in firmware.versions:
+        groups.setdefault((one.kind, one.name or "", one.version), []).append(one)
+    for (kind, name, version), same in groups.items():
+        times = f"{len(same)} × {name}" if len(same) > 1 else name
+        yield kind, times, ranges(_place(one) for one in same), version
+
+
+def _place(one: FirmwareVersion) -> str:
+    return one.location or one.id.partition("/")[2] or one.id
