@@ -20,7 +20,7 @@ RUN = ("busctl", "call", NAME, PATH, NAME, "Run", "a{ss}", "0")
 # Exposure (0 to 10) times ten, as `systemd-analyze security --threshold` counts. The audit must read every
 # device as root, which is what is left of it.
 EXPOSURE_LIMITS = {"bee-auditd.service": 35, "bee-audit.service": 20}
-REFUSALS = re.compile(r"access denied|interactive auth\w+ required|permission denied", re.IGNORECASE)
+REFUSALS = re.compile(r"access denied|needs a password", re.IGNORECASE)
 
 
 def eventually(true: Callable[[], bool], *, within_seconds: float) -> bool:

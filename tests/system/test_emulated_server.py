@@ -223,7 +223,6 @@ def test_board(snapshot: Snapshot) -> None:
     )
     [chassis] = seen.chassis
     assert (chassis.serial, chassis.type) == (told.chassis_serial, "Rack Mount Chassis")
-    assert seen.virtual_machine
 
 
 def test_processors_and_nodes(snapshot: Snapshot) -> None:
@@ -235,6 +234,7 @@ def test_processors_and_nodes(snapshot: Snapshot) -> None:
     assert seen.package_count == seen.populated_socket_count == len(EXPECTED.cpus)
     assert {package.model for package in seen.packages} == {EXPECTED.cpus[0].model}
     assert [node.cpus for node in seen.numa_nodes] == ["0", "1"]
+    assert seen.virtual_machine
 
 
 def test_memory(snapshot: Snapshot) -> None:
@@ -259,10 +259,10 @@ def test_the_capture_replays_elsewhere_without_root_to_the_same_snapshot(
     reference.run("bee capture --force -o /root/machine.tar.gz", deadline_seconds=300)
     live = json.loads(reference.fetch("/var/log/bee-audit.json"))
     # On a machine without any of that hardware, by a user who may do nothing there.
-    archive = machine.root / "tmp/machine.tar.gz"
+    archive = machine.root / "home" / STRANGER / "machine.tar.gz"
     archive.write_bytes(reference.fetch("/root/machine.tar.gz"))
     archive.chmod(0o644)
-    words = ["bee", "audit", "--json", "--replay", "/tmp/machine.tar.gz"]
+    words = ["bee", "audit", "--json", "--replay", f"/home/{STRANGER}/machine.tar.gz"]
     replayed = machine.run(words, user=STRANGER, check=False)
     assert replayed.stderr == ""
     assert without_times(json.loads(replayed.stdout)) == without_times(live)

@@ -23,9 +23,12 @@ async def read_modules(machine: Machine) -> tuple[tuple[Spd, ...], tuple[str, ..
     return modules, tuple(answer for answer in answers if isinstance(answer, str))
 
 
-async def _read(machine: Machine, device: str) -> Spd | str:
+async def _read(machine: Machine, device: str) -> Spd | str | None:
+    """None where no driver took the device: the kernel only expects an EEPROM at this address."""
     try:
         data = await machine.read_bytes(f"{I2C}/{device}/eeprom", limit_bytes=USED_BYTES)
         return msgspec.structs.replace(decode_spd(data), device=device)
+    except FileNotFoundError:
+        return None
     except (OSError, DecodeError) as error:
         return f"The SPD EEPROM of the memory module at {device} could not be read: {error}"
