@@ -192,7 +192,7 @@ class FakeNvml(NvmlMachine):
 
     def unsupported(self, slot: int, *names: str) -> None:
         """Values that this GPU does not have."""
-        self.set(slot, **dict.fromkeys(names, Unsupported))
+        self._set(slot, "gpu", dict.fromkeys(names, Unsupported), None)
 
     def hide(self, slot: int) -> None:
         """The GPU is on PCI, and the driver did not take it."""

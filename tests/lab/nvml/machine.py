@@ -5,6 +5,7 @@ that is hidden from NVML moves the numbers of those behind it, as on a real mach
 """
 
 import hashlib
+import mmap
 import os
 import shutil
 import tempfile
@@ -61,6 +62,11 @@ class NvmlMachine:
         self.library = library()
         self.folder = Path(tempfile.mkdtemp(prefix="bee-nvml-"))
         self.file = self.folder / "machine.conf"
+        counter = self.folder / "machine.conf.changes"
+        counter.write_bytes(bytes(8))
+        with counter.open("r+b") as file:
+            self._counter = mmap.mmap(file.fileno(), 8)  # programs look at it instead of at the file
+        self._changes = 0
         self._clock = ("running", time.monotonic(), 1.0)
         self._system: dict[str, str] = {}
         self._values: dict[tuple[int, str, str], Value] = {}  # slot, "gpu" or "link N", name
@@ -178,8 +184,8 @@ class NvmlMachine:
             lines += self._line(slot, f"load {{gpu}} {at!r} {level!r} {seconds!r}")
         for (slot, _), line in self._processes.items():
             lines += self._line(slot, line)
-        for number, (at, slot, kind, data) in enumerate(self._events):
-            lines += self._line(slot, f"event {number} {at!r} {{gpu}} {kind} {data}")
+        for event, (at, slot, kind, data) in enumerate(self._events):
+            lines += self._line(slot, f"event {event} {at!r} {{gpu}} {kind} {data}")
         for (slot_or_any, function), what in self._calls.items():
             lines += self._line(slot_or_any, f"call {{gpu}} {function} {what}")
         for at, slot_or_any, line in sorted(self._later, key=lambda later: later[0]):
@@ -187,6 +193,8 @@ class NvmlMachine:
         fresh = self.file.with_suffix(".new")
         fresh.write_text("\n".join(lines) + "\n")
         os.replace(fresh, self.file)
+        self._changes += 1
+        self._counter[:] = self._changes.to_bytes(8, "little")
 
     def _line(self, slot: int | None, line: str) -> list[str]:
         if slot is None:
@@ -199,6 +207,7 @@ class NvmlMachine:
         self._later = [later for later in self._later if " hang" not in later[2]]
         self.write()
         time.sleep(0.02)  # calls that hung see it, and end
+        self._counter.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-/* Reads the configuration file that BEE_FAKE_NVML names, again whenever it changes.
+/* Reads the configuration file that BEE_FAKE_NVML names, again whenever it changes (changes.c).
  *
  * One statement a line:
  *   clock running MONOTONIC_SECONDS SPEED | clock frozen SECONDS
@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "machine.h"
@@ -29,7 +28,6 @@ static Timed *timed;
 static size_t timed_count, timed_done;
 static bool clock_frozen;
 static double clock_start, clock_speed = 1.0;
-static struct stat seen;
 static bool loaded;
 
 static double elapsed(void) {
@@ -231,15 +229,11 @@ static bool read_file(const char *path) {
 
 const Machine *machine_now(void) {
     const char *path = getenv("BEE_FAKE_NVML");
-    struct stat current;
-    if (path == NULL || stat(path, &current) != 0) {
+    if (path == NULL) {
         fprintf(stderr, "fake nvml: BEE_FAKE_NVML must name the configuration file\n");
         return NULL;
     }
-    bool same = loaded && current.st_ino == seen.st_ino && current.st_size == seen.st_size
-             && memcmp(&current.st_mtim, &seen.st_mtim, sizeof current.st_mtim) == 0;
-    if (!same && !(loaded = read_file(path))) return NULL;
-    seen = current;
+    if ((file_changed(path) || !loaded) && !(loaded = read_file(path))) return NULL;
     machine.now = elapsed();
     while (timed_done < timed_count && timed[timed_done].at <= machine.now) {
         const Timed *due = &timed[timed_done++];

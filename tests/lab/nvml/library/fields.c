@@ -104,11 +104,17 @@ static void put_link(nvmlFieldValue_t *field, const Gpu *gpu) {
     else if (up) put_number(field, TYPE_UNSIGNED_LONG_LONG, gpu, (const Number *)((const char *)link + link_counter(field->fieldId)));
 }
 
-/* NVLink traffic in KiB since the driver was loaded (138, 139; with protocol 140, 141), of all links.
- * One link by scope; 0xFFFFFFFF or, here, 0 for all. */
+/* NVLink traffic in KiB since the driver was loaded (138, 139; with protocol 140, 141): of one link by scope, or
+ * of all with the scope 0xFFFFFFFF. */
 static void put_link_traffic(nvmlFieldValue_t *field, const Gpu *gpu) {
     if (gpu->nvlink_count.error || gpu->nvlink_data.error) return;
+    unsigned long long count = value_of(gpu, &gpu->nvlink_count);
+    if (field->scopeId != 0xFFFFFFFFu && field->scopeId >= count) {
+        field->nvmlReturn = NVML_ERROR_INVALID_ARGUMENT;
+        return;
+    }
     double kib = number_at(&gpu->nvlink_data, gpu->now) + number_at(&gpu->nvlink_load, gpu->now) * gpu->live.seconds_under_load;
+    if (field->scopeId != 0xFFFFFFFFu) kib /= (double)count;
     put(field, TYPE_UNSIGNED_LONG_LONG, field->fieldId >= 140 ? kib * 1.12 : kib);
 }
 

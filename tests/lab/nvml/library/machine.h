@@ -135,6 +135,9 @@ typedef struct {
  * Callers hold the lock (session.c). */
 const Machine *machine_now(void);
 
+/* changes.c */
+bool file_changed(const char *path);
+
 /* curves.c */
 void telemetry_at(Gpu *gpu);
 double number_at(const Number *number, double now);

@@ -1,0 +1,1 @@
+"""GPU inventory, telemetry and health: the only process that talks to NVML."""

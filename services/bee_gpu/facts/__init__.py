@@ -1,0 +1,34 @@
+"""What is known of a GPU: frozen, typed, units in the names. What it cannot tell is None.
+
+``problems`` holds a sentence for each thing that the GPU should have told and did not.
+"""
+
+from bee_gpu.facts.identity import GpuIdentity, TemperatureLimits
+from bee_gpu.facts.sample import GpuSample, PcieThroughput
+from bee_gpu.facts.state import (
+    EccCounts,
+    Fabric,
+    GpuCounters,
+    GpuProcess,
+    GpuState,
+    NvLink,
+    PcieErrors,
+    RemapAvailability,
+    SramErrors,
+)
+
+__all__ = [
+    "EccCounts",
+    "Fabric",
+    "GpuCounters",
+    "GpuIdentity",
+    "GpuProcess",
+    "GpuSample",
+    "GpuState",
+    "NvLink",
+    "PcieErrors",
+    "PcieThroughput",
+    "RemapAvailability",
+    "SramErrors",
+    "TemperatureLimits",
+]

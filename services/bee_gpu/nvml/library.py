@@ -1,0 +1,89 @@
+"""pynvml, loaded when it is first needed, and asked by name.
+
+By name, because pynvml versions differ in what they have: what is missing in this one is Unsupported, like
+what is missing in the driver. What pynvml declares wrongly or not yet goes to the C function directly.
+"""
+
+import ctypes
+from typing import Any
+
+from bee_bus.documents.base import Document
+from bee_gpu.nvml.errors import FUNCTION_NOT_FOUND, LIBRARY_NOT_FOUND, LibraryMissing, Unsupported, error_for
+
+_pynvml: Any = None
+
+
+class NvmlVersions(Document):
+    driver: str | None = None
+    nvml: str | None = None
+    cuda: str | None = None
+
+
+def open_library() -> None:
+    """Load and initialise NVML. Raises LibraryMissing, DriverNotLoaded, DriverMismatch.
+
+    NVML counts: each open needs its close.
+    """
+    global _pynvml
+    if _pynvml is None:
+        try:
+            import pynvml
+        except ImportError as error:
+            sentence = "the Python module pynvml is not installed"
+            raise LibraryMissing(LIBRARY_NOT_FOUND, "import pynvml", sentence) from error
+        _pynvml = pynvml
+    ask("nvmlInit")
+
+
+def close_library() -> None:
+    """Give NVML back, so that the driver can be unloaded. Handles and event sets end here."""
+    ask("nvmlShutdown")
+
+
+def read_versions() -> NvmlVersions:
+    cuda = optional("nvmlSystemGetCudaDriverVersion_v2")
+    return NvmlVersions(
+        driver=optional("nvmlSystemGetDriverVersion"),
+        nvml=optional("nvmlSystemGetNVMLVersion"),
+        cuda=None if not cuda else f"{cuda // 1000}.{cuda % 1000 // 10}",
+    )
+
+
+def ask(name: str, *arguments: Any) -> Any:
+    """One pynvml function by its name. Raises a subclass of NvmlError."""
+    function = getattr(_pynvml, name, None)
+    if function is None:
+        raise _no_function(name)
+    try:
+        return function(*arguments)
+    except _pynvml.NVMLError as error:
+        raise error_for(error.value, name) from None
+    except _pynvml.NVMLLibraryMismatchError:
+        raise Unsupported(FUNCTION_NOT_FOUND, name) from None
+    except UnicodeDecodeError:
+        raise Unsupported(FUNCTION_NOT_FOUND, name, f"{name}: the text is not UTF-8") from None
+
+
+def optional(name: str, *arguments: Any) -> Any | None:
+    """The same; None for what is not supported here."""
+    try:
+        return ask(name, *arguments)
+    except Unsupported:
+        return None
+
+
+def call(name: str, *arguments: Any) -> None:
+    """One function of the C library by its name, with ctypes arguments. Raises a subclass of NvmlError."""
+    library = getattr(_pynvml, "nvmlLib", None)
+    function = getattr(library, name, None)
+    if function is None:
+        raise _no_function(name)
+    code = ctypes.c_uint(function(*arguments)).value
+    if code:
+        raise error_for(code, name)
+
+
+def _no_function(name: str) -> Exception:
+    if _pynvml is None:
+        return error_for(1, name)
+    return Unsupported(FUNCTION_NOT_FOUND, name)

@@ -1,0 +1,122 @@
+"""The fast reading: one call for all that nvmlDeviceGetFieldValues can tell, and ten for the rest."""
+
+import time
+
+from bee_gpu.facts.sample import GpuSample, PcieThroughput
+from bee_gpu.nvml import fields
+from bee_gpu.nvml.fields import FieldQuery, number, scaled
+from bee_gpu.nvml.handles import Handle, Reader
+from bee_gpu.nvml.structures import MarginTemperature, Temperature, versioned
+
+_QUERY = FieldQuery(
+    (
+        fields.MEMORY_TEMPERATURE,
+        fields.ENERGY_MJ,
+        fields.PCIE_REPLAYS,
+        fields.POWER_AVERAGE,
+        fields.POWER_INSTANT,
+        fields.PCIE_SENT_BYTES,
+        fields.PCIE_RECEIVED_BYTES,
+        fields.SW_POWER_CAP_NS,
+        fields.SYNC_BOOST_NS,
+        fields.SW_THERMAL_NS,
+        fields.HW_THERMAL_NS,
+        fields.HW_POWER_BRAKE_NS,
+        (fields.NVLINK_DATA_SENT_KIB, fields.ALL_LINKS),
+        (fields.NVLINK_DATA_RECEIVED_KIB, fields.ALL_LINKS),
+    )
+)
+_MILLI, _NANO = 1e-3, 1e-9
+_GRAPHICS, _SM, _MEMORY = 0, 1, 2  # nvmlClockType_t
+_UNKNOWN_STATE = 32  # NVML_PSTATE_UNKNOWN
+_MEMORY_V2 = 0x02000028  # nvmlMemory_v2_t, 40 bytes
+
+
+def read_sample(handle: Handle) -> GpuSample:
+    """Raises GpuLost and the other GpuErrors, and LibraryUnusable."""
+    now = time.time()
+    ask = Reader(handle)
+    values = _QUERY.read(handle, ask)
+    rates = ask("nvmlDeviceGetUtilizationRates")
+    used, free, reserved = _memory(ask)
+    instant = scaled(values[fields.POWER_INSTANT], _MILLI)
+    average = scaled(values[fields.POWER_AVERAGE], _MILLI)
+    state = ask.number("nvmlDeviceGetPerformanceState")
+    return GpuSample(
+        unix_seconds=now,
+        temperature_celsius=_temperature(ask),
+        temperature_margin_celsius=_margin(ask),
+        memory_temperature_celsius=number(values[fields.MEMORY_TEMPERATURE]),
+        utilization_gpu_percent=None if rates is None else rates.gpu,
+        utilization_memory_percent=None if rates is None else rates.memory,
+        power_instant_watts=instant,
+        power_average_watts=average,
+        power_usage_watts=_usage(ask) if instant is None and average is None else None,
+        energy_joules=scaled(values[fields.ENERGY_MJ], _MILLI),
+        clock_graphics_mhz=ask.number("nvmlDeviceGetClockInfo", _GRAPHICS),
+        clock_sm_mhz=ask.number("nvmlDeviceGetClockInfo", _SM),
+        clock_memory_mhz=ask.number("nvmlDeviceGetClockInfo", _MEMORY),
+        performance_state=None if state == _UNKNOWN_STATE else state,
+        clock_event_reasons=_reasons(ask),
+        sw_power_cap_seconds=scaled(values[fields.SW_POWER_CAP_NS], _NANO),
+        sync_boost_seconds=scaled(values[fields.SYNC_BOOST_NS], _NANO),
+        sw_thermal_seconds=scaled(values[fields.SW_THERMAL_NS], _NANO),
+        hw_thermal_seconds=scaled(values[fields.HW_THERMAL_NS], _NANO),
+        hw_power_brake_seconds=scaled(values[fields.HW_POWER_BRAKE_NS], _NANO),
+        memory_used_bytes=used,
+        memory_free_bytes=free,
+        memory_reserved_bytes=reserved,
+        pcie_generation=ask.number("nvmlDeviceGetCurrPcieLinkGeneration"),
+        pcie_width=ask.number("nvmlDeviceGetCurrPcieLinkWidth"),
+        pcie_replays=number(values[fields.PCIE_REPLAYS]),
+        pcie_sent_bytes=number(values[fields.PCIE_SENT_BYTES]),
+        pcie_received_bytes=number(values[fields.PCIE_RECEIVED_BYTES]),
+        nvlink_sent_kib=number(values[fields.NVLINK_DATA_SENT_KIB, fields.ALL_LINKS]),
+        nvlink_received_kib=number(values[fields.NVLINK_DATA_RECEIVED_KIB, fields.ALL_LINKS]),
+        problems=tuple(ask.problems),
+    )
+
+
+def read_pcie_throughput(handle: Handle) -> PcieThroughput:
+    """Takes 40 ms: the GPU measures for 20 ms each way. For looking once, not for every sample."""
+    ask = Reader(handle)
+    sent, received = (ask.number("nvmlDeviceGetPcieThroughput", way) for way in (0, 1))  # in kB/s
+    return PcieThroughput(
+        sent_bytes_per_second=None if sent is None else sent * 1000,
+        received_bytes_per_second=None if received is None else received * 1000,
+    )
+
+
+def _temperature(ask: Reader) -> int | None:
+    """By the old function, or by the one that replaces it in newer libraries."""
+    value = ask("nvmlDeviceGetTemperature", 0)
+    if value is not None:
+        return int(value) - (1 << 32) if value >> 31 else int(value)
+    found = ask.fill("nvmlDeviceGetTemperatureV", versioned(Temperature))
+    return None if found is None else found.celsius
+
+
+def _margin(ask: Reader) -> int | None:
+    found = ask.fill("nvmlDeviceGetMarginTemperature", versioned(MarginTemperature))
+    return None if found is None else found.celsius
+
+
+def _reasons(ask: Reader) -> int | None:
+    """The same mask under its new name (driver 535 and later) or its old one."""
+    reasons = ask("nvmlDeviceGetCurrentClocksEventReasons")
+    if reasons is None:
+        reasons = ask("nvmlDeviceGetCurrentClocksThrottleReasons")
+    return None if reasons is None else int(reasons)
+
+
+def _usage(ask: Reader) -> float | None:
+    return scaled(ask.number("nvmlDeviceGetPowerUsage"), _MILLI)
+
+
+def _memory(ask: Reader) -> tuple[int | None, int | None, int | None]:
+    """Used, free and reserved bytes. The old call counts what the driver reserves as used."""
+    memory = ask("nvmlDeviceGetMemoryInfo", _MEMORY_V2)
+    if memory is not None:
+        return memory.used, memory.free, memory.reserved
+    memory = ask("nvmlDeviceGetMemoryInfo")
+    return (None, None, None) if memory is None else (memory.used, memory.free, None)
