@@ -1,8 +1,7 @@
 """The kernel's lists of CPUs: "0-3,8" (Documentation/admin-guide/cputopology.rst)."""
 
+import re
 from collections.abc import Iterable
-
-MOST_CPUS = 1 << 16
 
 
 def cpu_list(numbers: Iterable[int]) -> str:
@@ -20,8 +19,7 @@ def parse_cpu_list(text: str | None) -> set[int]:
     """The numbers of a list; what is malformed in it is left out."""
     numbers: set[int] = set()
     for part in (text or "").split(","):
-        first, _, last = part.strip().partition("-")
-        last = last or first
-        if first.isdecimal() and last.isdecimal() and int(last) < MOST_CPUS:
-            numbers.update(range(int(first), int(last) + 1))
+        found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part.strip(), re.ASCII)
+        if found is not None:
+            numbers.update(range(int(found[1]), int(found[2] or found[1]) + 1))
     return numbers

@@ -99,12 +99,14 @@ def empty_channels(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findi
 
 
 def unbalanced(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """Channels in use, or sockets, that hold different amounts."""
+    """Channels in use that hold different amounts; or sockets, where each is even in itself."""
     sockets = _channels(hardware.memory)
-    totals = {}
+    totals: dict[str, int] = {}
+    even = True
     for socket, channels in sockets.items():
         sizes = {name: sum(slot.size_bytes or 0 for slot in slots) for name, slots in channels.items()}
         used = {name: size for name, size in sizes.items() if size}
+        even = even and len(used) in (0, len(sizes)) and len(set(used.values())) <= 1
         totals[socket] = sum(used.values())
         if len(set(used.values())) > 1:
             least = [slot for name in used if used[name] == min(used.values()) for slot in channels[name]]
@@ -114,7 +116,7 @@ def unbalanced(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
                 where=slots_in_words([slot for slot in least if slot.populated]),
             )
     used_sockets = {socket: total for socket, total in totals.items() if total}
-    if len(set(used_sockets.values())) > 1:
+    if even and len(set(used_sockets.values())) > 1:
         amounts = listed(f"{socket} {size_in_words(total)}" for socket, total in used_sockets.items())
         yield _unbalanced(f"The sockets hold different amounts: {amounts}", where=", ".join(used_sockets))
 

@@ -1,0 +1,365 @@
+"""Memory that is missing, mixed, slow, unbalanced or failing; and what only looks so."""
+
+import pytest
+
+from bee_audit.rules.memory import RULES
+from bee_audit.rules.thresholds import Thresholds, built_in
+from bee_bus.documents.audit import Finding
+from lab.judging import findings, firmware_sections, said
+from lab.smbios import GIB
+from lab.two_sockets import EDAC, TwoSockets, dimms, edac_controller, edac_dimm
+
+EMPTY = {"size_bytes": 0, "maker": "NO DIMM", "serial": "NO DIMM", "part": "NO DIMM"}
+
+
+async def judge(server: TwoSockets, limits: Thresholds | None = None) -> list[Finding]:
+    return findings(await firmware_sections(server.machine()), RULES, limits)
+
+
+def with_dimm(number: int, **changes: object) -> TwoSockets:
+    server = TwoSockets()
+    server.dimms[number] |= changes
+    return server
+
+
+async def test_a_healthy_server_has_no_findings() -> None:
+    server = TwoSockets()
+    server.files |= edac_controller(0) | edac_dimm(0, 0, "P1-DIMMA1") | edac_dimm(0, 1, "P1-DIMMB1")
+    assert await judge(server) == []
+
+
+async def test_two_modules_on_each_channel_at_the_speed_that_allows() -> None:
+    server = TwoSockets()
+    server.dimms = [
+        {**dimm, "locator": f"{dimm['locator'][:-1]}{place}", "configured": 4400}
+        for dimm in dimms()
+        for place in (1, 2)
+    ]
+    for place, dimm in enumerate(server.dimms):
+        dimm["bank"] = dimm["bank"][:-1] + str(place % 2)
+    server.processors = [
+        {"socket": f"CPU{number}", "version": "Intel(R) Xeon(R) Gold 6430"} for number in (1, 2)
+    ]
+    assert await judge(server) == []
+
+
+# -- unlike modules --
+
+
+async def test_one_module_of_another_kind() -> None:
+    found = await judge(with_dimm(5, part="MTC40F2046S1RC48BA1", size_bytes=64 * GIB, maker="Micron"))
+    assert said(found) == [("memory.mixed", "Warning", "memory/P1-DIMMF1")]
+    assert found[0].message == (
+        "1 module is unlike 15 others: part number MTC40F2046S1RC48BA1 instead of M321R8GA0BB0-CQKZJ"
+    )
+    assert found[0].where == "slot P1-DIMMF1, MTC40F2046S1RC48BA1, serial 80CE01000005"
+
+
+async def test_a_smaller_module_is_mixed_and_unbalances_its_channels() -> None:
+    found = await judge(with_dimm(15, size_bytes=32 * GIB))
+    assert sorted({finding.rule for finding in found}) == ["memory.mixed", "memory.unbalanced"]
+    unbalanced = [finding.message for finding in found if finding.rule == "memory.unbalanced"]
+    assert unbalanced == ["The memory channels of P1 hold different amounts: 32 GiB and 64 GiB"]
+
+
+async def test_a_socket_with_half_the_memory_of_the_other() -> None:
+    server = TwoSockets()
+    for dimm in server.dimms[8:]:
+        dimm["size_bytes"] = 32 * GIB
+    found = [finding for finding in await judge(server) if finding.rule == "memory.unbalanced"]
+    assert [finding.message for finding in found] == [
+        "The sockets hold different amounts: P0 512 GiB and P1 256 GiB"
+    ]
+
+
+@pytest.mark.parametrize("changes", [{"rank": 1}, {"total_width": 72}])
+async def test_a_module_of_the_same_name_that_is_built_otherwise(changes: dict[str, object]) -> None:
+    assert [finding.rule for finding in await judge(with_dimm(3, **changes))] == ["memory.mixed"]
+
+
+async def test_nvdimms_beside_ordinary_memory_are_not_mixed() -> None:
+    server = TwoSockets()
+    server.dimms = [
+        *dimms(),
+        *(
+            {
+                "locator": f"P{socket}-DIMMA2",
+                "bank": f"P{socket - 1}_Node0_Channel0_Dimm1",
+                "kind": 0x1F,
+                "technology": 7,
+                "size_bytes": 128 * GIB,
+                "volatile_bytes": 0,
+                "non_volatile_bytes": 128 * GIB,
+                "part": "NMA1XXD128GPS",
+            }
+            for socket in (1, 2)
+        ),
+    ]
+    server.memory_bytes = 16 * 64 * GIB
+    assert await judge(server) == []
+
+
+# -- speed --
+
+
+async def test_one_module_below_its_rated_speed() -> None:
+    found = await judge(with_dimm(6, configured=4400))
+    assert said(found) == [("memory.below-rated-speed", "Warning", "memory/P1-DIMMG1")]
+    assert found[0].message == "The module runs at 4400 MT/s, rated 4800 MT/s" and found[0].value == 4400
+
+
+async def test_all_modules_below_their_rated_speed_are_one_finding() -> None:
+    server = TwoSockets()
+    for dimm in server.dimms:
+        dimm["configured"] = 4000
+    found = await judge(server)
+    assert said(found) == [("memory.below-rated-speed", "Warning", "memory")]
+    assert found[0].message == "All 16 modules run at 4000 MT/s, rated 4800 MT/s"
+
+
+async def test_modules_faster_than_the_processor_are_no_finding() -> None:
+    server = TwoSockets()
+    server.processors = [
+        {"socket": f"CPU{number}", "version": "Intel(R) Xeon(R) Gold 6430"} for number in (1, 2)
+    ]
+    for dimm in server.dimms:
+        dimm |= {"speed": 5600, "configured": 4800}
+    assert await judge(server) == []
+    for dimm in server.dimms:
+        dimm["configured"] = 4400
+    found = await judge(server)
+    assert [finding.rule for finding in found] == ["memory.below-rated-speed"]
+    assert found[0].threshold and found[0].threshold.name == "memory.controller_mts_xeon_64"
+
+
+@pytest.mark.parametrize(
+    ("model", "rated", "configured", "slow"),
+    [
+        ("AMD EPYC 7763 64-Core Processor", 3200, 3200, False),
+        ("AMD EPYC 7763 64-Core Processor", 3200, 2666, True),
+        ("AMD EPYC 9654 96-Core Processor", 5600, 4800, False),
+        ("Intel(R) Xeon(R) Silver 4210 CPU @ 2.20GHz", 3200, 2400, False),
+        ("Intel(R) Xeon(R) Platinum 8280 CPU @ 2.70GHz", 2933, 2933, False),
+        ("Intel(R) Xeon(R) Platinum 8280 CPU @ 2.70GHz", 2934, 2666, True),
+        ("A processor of next year", 8800, 6400, True),
+    ],
+)
+async def test_the_limits_of_processors(model: str, rated: int, configured: int, slow: bool) -> None:
+    server = TwoSockets()
+    server.processors = [{"socket": "CPU1", "version": model}, {"socket": "CPU2", "version": model}]
+    for dimm in server.dimms:
+        dimm |= {"speed": rated, "configured": configured}
+    assert [finding.rule for finding in await judge(server)] == (["memory.below-rated-speed"] if slow else [])
+
+
+async def test_a_module_slower_than_its_peers_at_its_own_rated_speed() -> None:
+    found = await judge(with_dimm(2, speed=4400, configured=4400))
+    assert [finding.rule for finding in found] == ["memory.mixed", "memory.slower-than-peers"]
+    assert found[1].component == "memory/P1-DIMMC1"
+
+
+async def test_a_speed_that_is_not_known_is_not_judged() -> None:
+    assert await judge(with_dimm(2, configured=0)) == []
+
+
+# -- population --
+
+
+async def test_an_empty_channel() -> None:
+    found = await judge(with_dimm(9, **EMPTY))
+    assert said(found) == [("memory.channel-empty", "Warning", "memory/P2-DIMMB1")]
+    assert found[0].message == "1 of 8 memory channels of P1 has no module"
+
+
+async def test_several_empty_channels_are_one_finding() -> None:
+    server = TwoSockets()
+    for number in (3, 7, 11, 15):
+        server.dimms[number] |= EMPTY
+    found = await judge(server)
+    assert said(found) == [("memory.channel-empty", "Warning", "memory")] * 2
+    assert found[0].where == "slots P1-DIMMD1, P1-DIMMH1"
+    assert found[0].message == "2 of 8 memory channels of P0 have no module"
+
+
+async def test_the_slots_of_a_processor_that_is_not_fitted_are_no_finding() -> None:
+    server = TwoSockets()
+    for dimm in server.dimms[8:]:
+        dimm |= EMPTY
+    assert await judge(server) == []
+
+
+async def test_slots_whose_names_state_no_channel_are_not_judged() -> None:
+    server = with_dimm(9, **EMPTY)
+    for number, dimm in enumerate(server.dimms):
+        dimm |= {"locator": f"PROC {number // 8 + 1} DIMM {number % 8 + 1}", "bank": ""}
+    assert await judge(server) == []
+
+
+async def test_slots_numbered_by_letter_and_count_are_no_channels() -> None:
+    """Dell: A1 to A3 and B1 to B3 would be two channels of three, but one socket each."""
+    server = TwoSockets()
+    server.dimms = [
+        {"locator": f"DIMM_{letter}{number}", "bank": "", **(EMPTY if letter == "B" else {})}
+        for letter in "AB"
+        for number in range(1, 13)
+    ]
+    assert await judge(server) == []
+
+
+async def test_a_module_that_firmware_found_and_does_not_use() -> None:
+    found = await judge(with_dimm(4, size_bytes=0))
+    assert said(found)[0] == ("memory.module-not-used", "Critical", "memory/P1-DIMME1")
+    assert found[0].where == "slot P1-DIMME1, M321R8GA0BB0-CQKZJ, serial 80CE01000004"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"serial": "A1_SerNum0", "part": "Array1_PartNumber0"},
+        {"serial": "00000000", "part": "M321R8GA0BB0-CQKZJ"},
+        {"serial": "NO DIMM", "part": "NO DIMM"},
+        {"serial": "[Empty]", "part": "ModulePartNumber00"},
+    ],
+)
+async def test_the_fillers_of_empty_slots_name_no_module(words: dict[str, str]) -> None:
+    found = await judge(with_dimm(4, size_bytes=0, **words))
+    assert "memory.module-not-used" not in {finding.rule for finding in found}
+
+
+async def test_a_module_of_unknown_size() -> None:
+    found = await judge(with_dimm(4, size_code=0xFFFF))
+    assert ("memory.size-unknown", "Warning", "memory/P1-DIMME1") in said(found)
+
+
+# -- what the kernel has --
+
+
+async def test_a_module_that_the_kernel_does_not_see() -> None:
+    found = await judge(TwoSockets(memory_bytes=15 * 64 * GIB))
+    assert said(found) == [("memory.not-seen", "Critical", "memory")]
+    assert found[0].message == "The modules add up to 1024 GiB, the kernel has 960 GiB"
+    assert found[0].value == 64 * GIB
+
+
+async def test_mirrored_memory_is_seen_by_its_controllers() -> None:
+    server = TwoSockets(memory_bytes=8 * 64 * GIB)
+    for number in range(16):
+        server.files |= edac_dimm(0, number, f"CPU_SrcID#0_MC#0_Chan#{number}_DIMM#0")
+    server.files |= edac_controller(0)
+    assert said(await judge(server)) == [("memory.not-seen", "Warning", "memory")]
+
+
+async def test_what_firmware_and_kernel_keep_for_themselves_is_no_finding() -> None:
+    assert await judge(TwoSockets(memory_bytes=1024 * GIB - 12 * GIB)) == []
+
+
+async def test_memory_on_cxl_cards_is_not_expected_at_boot() -> None:
+    server = TwoSockets()
+    firmware = server.firmware()
+    array = firmware.add(16, bytes((0xA4, 3, 6)) + (64 * GIB >> 10).to_bytes(4, "little") + b"\xfe\xff\x01\0")
+    firmware.memory_device(locator="CXL0", bank="CXL", array=array, size_bytes=512 * GIB, technology=2)
+    machine = server.machine()
+    machine.files |= firmware.files()
+    rules = {finding.rule for finding in findings(await firmware_sections(machine), RULES)}
+    assert "memory.not-seen" not in rules
+
+
+# -- errors --
+
+
+async def test_uncorrected_errors_of_a_known_slot() -> None:
+    server = TwoSockets()
+    server.files |= edac_controller(0, uncorrected=1)
+    server.files |= edac_dimm(0, 0, "P1_DIMMA1") | edac_dimm(0, 1, "P1_DIMMB1", uncorrected=1)
+    found = await judge(server)
+    assert said(found) == [("memory.uncorrected-errors", "Critical", "memory/P1-DIMMB1")]
+    assert found[0].where.startswith("slot P1-DIMMB1, M321R8GA0BB0-CQKZJ, serial")
+    assert found[0].message == "1 uncorrected memory error since the counters began"
+
+
+async def test_corrected_errors_with_the_label_that_firmware_gives() -> None:
+    """ghes_edac joins the bank and device locators of SMBIOS."""
+    server = TwoSockets()
+    server.files |= edac_controller(0, corrected=30)
+    server.files |= edac_dimm(0, 3, "P0_Node0_Channel3_Dimm0 P1-DIMMD1", corrected=30)
+    found = await judge(server)
+    assert said(found) == [("memory.corrected-errors", "Warning", "memory/P1-DIMMD1")]
+    assert found[0].threshold and found[0].threshold.name == "memory.corrected_errors_per_day"
+
+
+async def test_errors_that_the_kernel_places_in_its_own_words() -> None:
+    server = TwoSockets()
+    server.files |= edac_controller(0, corrected=12)
+    server.files |= edac_dimm(0, 0, "CPU_SrcID#0_MC#0_Chan#0_DIMM#0", corrected=12)
+    found = await judge(server)
+    assert said(found) == [("memory.corrected-errors", "Warning", "memory/mc0")]
+    assert "the slot is not known" in found[0].where and "manual" in found[0].next_step
+
+
+async def test_errors_that_nobody_could_place() -> None:
+    server = TwoSockets()
+    server.files |= edac_controller(0, corrected=9, unlocated=9) | edac_dimm(0, 0, "P1-DIMMA1")
+    found = await judge(server)
+    assert said(found) == [("memory.corrected-errors", "Warning", "memory/mc0")]
+    assert found[0].where == "mc0 Intel_10nm Socket#0 IMC#0, DIMM not known"
+
+
+async def test_errors_in_the_older_layout_of_rows_and_channels() -> None:
+    row = f"{EDAC}/mc0/csrow0"
+    server = TwoSockets()
+    server.files |= edac_controller(0, corrected=40, uncorrected=2) | {
+        f"{row}/size_mb": "131072\n",
+        f"{row}/ue_count": "2\n",
+        f"{row}/ce_count": "40\n",
+        f"{row}/ch0_dimm_label": "P1_DIMMA1\n",
+        f"{row}/ch0_ce_count": "0\n",
+        f"{row}/ch1_dimm_label": "P1_DIMMB1\n",
+        f"{row}/ch1_ce_count": "40\n",
+    }
+    assert said(await judge(server)) == [
+        ("memory.uncorrected-errors", "Critical", "memory/mc0"),
+        ("memory.corrected-errors", "Warning", "memory/P1-DIMMB1"),
+    ]
+
+
+@pytest.mark.parametrize(("days", "errors", "found"), [(0, 1, True), (100, 3, False), (100, 150, True)])
+async def test_corrected_errors_are_judged_by_their_rate(days: int, errors: int, found: bool) -> None:
+    server = TwoSockets()
+    server.files |= edac_controller(0, corrected=errors, seconds=days * 86400 or 300)
+    server.files |= edac_dimm(0, 0, "P1-DIMMA1", corrected=errors)
+    assert bool(await judge(server)) is found
+
+
+async def test_a_site_may_allow_more_errors() -> None:
+    server = TwoSockets()
+    server.files |= edac_controller(0, corrected=9) | edac_dimm(0, 0, "P1-DIMMA1", corrected=9)
+    limits = built_in().layered("[memory]\ncorrected_errors_per_day = 10", "site", "site.toml")
+    assert await judge(server, limits) == []
+
+
+async def test_pages_that_the_kernel_gave_up() -> None:
+    found = await judge(TwoSockets(corrupted_kilobytes=8))
+    assert said(found) == [("memory.pages-retired", "Critical", "memory")]
+    assert found[0].message == "The kernel has given up 8 KiB of memory after errors in it"
+
+
+# -- ECC --
+
+
+async def test_ecc_modules_on_a_board_that_does_not_use_it() -> None:
+    found = await judge(TwoSockets(memory_array={"slots": 16, "correction": 3}))
+    assert said(found) == [("memory.ecc-off", "Warning", "memory/array0")]
+
+
+@pytest.mark.parametrize("width", [64, 128])
+async def test_modules_without_check_bits_need_no_correction(width: int) -> None:
+    server = TwoSockets(memory_array={"slots": 16, "correction": 3})
+    for dimm in server.dimms:
+        dimm["total_width"] = width
+    assert await judge(server) == []
+
+
+async def test_the_controller_knows_better_than_the_firmwares_table() -> None:
+    server = TwoSockets(memory_array={"slots": 16, "correction": 3})
+    server.files |= edac_controller(0) | edac_dimm(0, 0, "P1-DIMMA1", mode="S4ECD4ED")
+    assert await judge(server) == []
