@@ -61,10 +61,11 @@ class Interface:
         """Properties by name; those not given start as their type's zero."""
         self._where: tuple[SignalSender, str] | None = None
         self._dirty: set[str] = set()
+        given = self._checked(properties)
         self._values = {
-            name: Variant(kind.signature, values.zero(kind)) for name, kind in self._kinds.items()
+            name: given.get(name) or Variant(kind.signature, values.zero(kind))
+            for name, kind in self._kinds.items()
         }
-        self._values.update(self._checked(properties))
 
     def owner_uid(self) -> int | None:
         """The user who owns this object, when it has an owner."""

@@ -1,11 +1,14 @@
 """Private buses for tests: the lab's service there, users who are on no other list, logs that are read."""
 
 import asyncio
+import atexit
 import inspect
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -59,6 +62,14 @@ def python_command(*words: str) -> list[str]:
 
 def lab_service(idle_seconds: float = 60.0) -> list[str]:
     return python_command(str(HERE / "service.py"), str(idle_seconds))
+
+
+def audit_service() -> list[str]:
+    """The audit service itself, which keeps its snapshot where no test disturbs another."""
+    folder = tempfile.mkdtemp(prefix="bee-log-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    command = python_command("-m", "bee_audit.main")
+    return [command[0], f"BEE_LOG_DIRECTORY={folder}", *command[1:]]
 
 
 def bad_polkit(manner: str) -> list[str]:
