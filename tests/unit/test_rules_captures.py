@@ -1,4 +1,4 @@
-"""The rules over the firmware of real machines: each finding is true of the machine, and nothing else is said."""
+"""The rules over the firmware of real machines: each finding is true, and nothing else is said."""
 
 import pytest
 
