@@ -112,7 +112,6 @@ class _Reading:
             else:
                 self.keywords(tag, start, end)
             self.position = start + head.length
-        self.position = min(self.position, len(self.data))
         self.defects.append("the data ends without an end tag")
 
     def keywords(self, tag: int, position: int, end: int) -> None:
@@ -156,7 +155,7 @@ class _Reading:
             read_only=tuple(self.fields[_READ_ONLY]),
             read_write=tuple(self.fields[_READ_WRITE]),
             checksum_valid=self.checksum_valid,
-            size_bytes=self.position,
+            size_bytes=min(self.position, len(self.data)),
             defects=tuple(self.defects),
         )
 
