@@ -52,6 +52,7 @@ class Bmc:
     sel_capacity: int = 512
     silent: bool = False
     log: list[bytes] = field(default_factory=list)  # SEL records of 16 bytes
+    clock: Callable[[], float] = time.time
     _reservation: int = 1
     _enables: int = 0x08
     _added_at: int = NEVER
@@ -80,7 +81,7 @@ class Bmc:
         if len(self.log) >= self.sel_capacity:
             self._overflow = True
             raise Refused(OUT_OF_SPACE)
-        self._added_at = int(time.time())
+        self._added_at = int(self.clock())
         record_id = len(self.log) + 1
         stamp = event[3:7] if event[2] >= 0xE0 else self._added_at.to_bytes(4, "little")
         self.log.append(record_id.to_bytes(2, "little") + event[2:3] + stamp + event[7:16])
@@ -267,11 +268,11 @@ class Bmc:
         if data[5] == 0xAA:
             self.log.clear()
             self._overflow = False
-            self._cleared_at = int(time.time())
+            self._cleared_at = int(self.clock())
         return b"\x01"
 
     def _time(self, data: bytes) -> bytes:
-        return int(time.time()).to_bytes(4, "little")
+        return int(self.clock()).to_bytes(4, "little")
 
 
 _CHASSIS, _SENSOR, _APPLICATION, _STORAGE, _TRANSPORT = 0x00, 0x04, 0x06, 0x0A, 0x0C

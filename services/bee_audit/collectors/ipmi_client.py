@@ -69,11 +69,10 @@ class Silent(BmcError):
 class BmcClient:
     """One BMC, asked one question after the other, as its interface can take no more."""
 
-    def __init__(self, machine: Machine, device: str, *, budget_seconds: float = BUDGET_SECONDS) -> None:
+    def __init__(self, machine: Machine, device: str) -> None:
         self.device = device
         self._machine = machine
-        self._budget_seconds = budget_seconds
-        self._ends_at = time.monotonic() + budget_seconds
+        self._ends_at = time.monotonic() + BUDGET_SECONDS
         self._silences = 0
         self._gone: set[Owner] = set()  # controllers behind the BMC that do not answer
 
@@ -98,7 +97,7 @@ class BmcClient:
         if self._silences >= SILENCES_ALLOWED:
             raise Silent("the BMC does not answer any more")
         if time.monotonic() > self._ends_at:
-            raise Silent(f"the {self._budget_seconds:g} s that an audit has for the BMC are used up")
+            raise Silent(f"the {BUDGET_SECONDS:g} s that an audit has for the BMC are used up")
         lun = owner.lun if owner else 0
         request = bytes((command.network_function, lun, command.number)) + data
         if owner is None or owner.is_bmc:
