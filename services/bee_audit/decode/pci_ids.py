@@ -21,6 +21,7 @@ class PciIds:
             database = _unpacked(database)
         self._data = b"\n" + database
         self._blocks: dict[bytes, bytes] = {}
+        self._devices: dict[tuple[str, str], bytes] = {}
         self._position = 0
 
     def vendor(self, vendor_id: str) -> str | None:
@@ -43,7 +44,10 @@ class PciIds:
         return _first_line(_sub_block(block, class_id[2:].encode())) or _first_line(block)
 
     def _device_block(self, vendor_id: str, device_id: str) -> bytes:
-        return _sub_block(self._block(vendor_id.encode()), device_id.encode())
+        key = (vendor_id, device_id)
+        if key not in self._devices:
+            self._devices[key] = _sub_block(self._block(vendor_id.encode()), device_id.encode())
+        return self._devices[key]
 
     def _block(self, key: bytes) -> bytes:
         """What follows a top-level id up to the next one, empty when it is not listed."""
