@@ -38,15 +38,14 @@ async def read_controllers(machine: Machine) -> tuple[MemoryController, ...]:
     """Every memory controller that has an EDAC driver; none where no driver is loaded."""
     entries = await machine.read_entries(EDAC, files=_CONTROLLER)
     controllers = [entry for entry in entries if re.fullmatch(r"mc\d+", entry.name)]
-    parts = await asyncio.gather(
-        *(machine.read_entries(entry.path, files=(*_DIMM, *_ROW)) for entry in controllers)
-    )
-    pairs = sorted(zip(controllers, parts, strict=True), key=lambda pair: int(pair[0].name[2:]))
-    return tuple(_controller(entry, below) for entry, below in pairs)
+    found = await asyncio.gather(*(_read(machine, entry) for entry in controllers))
+    return tuple(sorted(found, key=lambda controller: _number(controller.id)))
 
 
-def _controller(entry: Entry, below: Sequence[Entry]) -> MemoryController:
-    dimms = tuple(_dimms(below)) or tuple(_rows(below))
+async def _read(machine: Machine, entry: Entry) -> MemoryController:
+    dimms = tuple(_dimms(await machine.read_entries(entry.path, files=_DIMM)))
+    if not dimms:
+        dimms = tuple(_rows(await machine.read_entries(entry.path, files=_ROW)))
     return MemoryController(
         id=entry.name,
         name=entry.text("mc_name"),

@@ -42,10 +42,7 @@ async def _read(machine: Machine) -> Smbios | None:
 
 
 # What hypervisors call the machines that they make; few of them set the bit that the standard has for it.
-_VIRTUAL = re.compile(
-    r"virtual|vmware|kvm|qemu|bochs|hvm domu|openstack|google compute engine|amazon ec2|standard pc \(",
-    re.IGNORECASE,
-)
+_VIRTUAL = re.compile(r"virtual|vmware|kvm|qemu|bochs|hvm domu|standard pc \(", re.IGNORECASE)
 
 
 def is_virtual(smbios: Smbios) -> bool:

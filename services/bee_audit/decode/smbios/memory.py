@@ -156,7 +156,7 @@ def decode_memory_array(raw: RawStructure) -> MemoryArray:
     if capacity == _CAPACITY_IS_EXTENDED:
         capacity_bytes = array.extended_maximum_capacity
     else:
-        capacity_bytes = None if capacity is None else capacity << 10
+        capacity_bytes = capacity << 10 if capacity else None
     return MemoryArray(
         handle=raw.handle,
         location=word(ARRAY_LOCATION, array.location),

@@ -210,7 +210,9 @@ def _contained_elements(
         raw.problems.append(f"{count} contained elements do not fit in {len(raw.data)} bytes")
         return None
     if length < 3:
-        return ()
+        if count:
+            raw.problems.append(f"contained elements of {length} bytes, 3 expected")
+        return None if count else ()
     elements = []
     for at in range(start, start + count * length, length):
         kind, least, most = raw.data[at : at + 3]
