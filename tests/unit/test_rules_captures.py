@@ -3,8 +3,9 @@
 import pytest
 
 from bee_audit.rules import board, cpus, memory
+from bee_bus.documents.audit import Hardware
 from lab.data import shared_data
-from lab.judging import findings, firmware_sections, said
+from lab.judging import NOT_JUDGED, findings, firmware_sections, said
 from lab.machine import FakeMachine
 
 TABLES = "/sys/firmware/dmi/tables"
@@ -20,6 +21,13 @@ TRUE = {
         ("memory.mixed", "Warning", "memory"),
     ],
 }
+
+
+RULES = (*board.RULES, *cpus.RULES, *memory.RULES)
+
+
+def test_what_was_not_read_is_not_judged() -> None:
+    assert findings(Hardware(summary=NOT_JUDGED), RULES) == []
 
 
 @pytest.mark.parametrize(
@@ -43,6 +51,6 @@ async def test_a_real_machines_firmware(name: str) -> None:
         files={f"{TABLES}/smbios_entry_point": dump[:entry_length], f"{TABLES}/DMI": dump[0x20:]}
     )
     hardware = await firmware_sections(machine)
-    assert said(findings(hardware, (*board.RULES, *cpus.RULES, *memory.RULES))) == TRUE.get(name, [])
+    assert said(findings(hardware, RULES)) == TRUE.get(name, [])
     assert hardware.board and hardware.cpus and hardware.memory
     assert hardware.board.problems == hardware.cpus.problems == hardware.memory.problems == ()
