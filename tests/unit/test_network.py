@@ -277,6 +277,12 @@ async def test_virtual_functions_and_a_bmcs_usb_link_are_not_judged() -> None:
     assert await network.findings() == []
 
 
+async def test_an_adapters_stand_ins_for_its_functions_are_not_judged() -> None:
+    made_up = {"addr_assign_type": "1", "phys_port_name": "pf0vf1"}
+    network = Network().port("eth0").port("eth0_1", address="0000:3b:00.1", more=made_up)
+    assert await network.findings() == []
+
+
 async def test_a_driver_that_does_not_answer_is_a_named_problem() -> None:
     network = Network().port("eth0", driver=ControlError(errno.ETIMEDOUT, "eth0 did not answer"))
     section = await network.section()

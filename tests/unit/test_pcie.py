@@ -270,6 +270,12 @@ async def test_a_fatal_error_since_boot_is_critical_with_its_kind() -> None:
     assert "DLP 1" in finding.message
 
 
+async def test_a_total_that_says_less_than_its_kinds_is_not_believed() -> None:
+    card = replace(nvme(), extra={"aer_dev_fatal": "DLP 2\nSDES 0\nTOTAL_ERR_FATAL 0\n"})
+    found = await judged(port("0000:3a:01.0", 0x3B, link=GEN4_X4), card)
+    assert found == [("pcie.fatal-errors", "Critical", "pcie/0000:3b:00.0")]
+
+
 async def test_lost_transactions_warn_and_unsupported_requests_only_in_number() -> None:
     bridge = port("0000:3a:01.0", 0x3B, link=GEN4_X4)
     lost = replace(nvme(), aer={"nonfatal": {"CmpltTO": 1}})

@@ -59,6 +59,7 @@ class NetworkInterface(Document):
     bus: str | None = None  # "pci", "usb", "virtio"
     pci_address: str | None = None
     port: int | None = None  # which port of its device, from 0
+    port_name: str | None = None  # as the driver names it, "p0"; "pf0vf3" stands for a virtual function
     virtual_function: bool = False
     driver: str | None = None
     driver_version: str | None = None

@@ -38,7 +38,7 @@ ERROR_COUNTERS = (
 )
 FILES = (
     *("address", "addr_assign_type", "type", "flags", "carrier", "operstate", "speed", "duplex", "mtu"),
-    *("carrier_changes", "carrier_down_count", "dev_port"),
+    *("carrier_changes", "carrier_down_count", "dev_port", "phys_port_name"),
     *("device/vendor", "device/device", "device/subsystem_vendor", "device/subsystem_device"),
     *(f"statistics/{name}" for name in ERROR_COUNTERS),
 )
@@ -95,6 +95,7 @@ def _from_sysfs(entry: Entry, names: PciIds | None) -> NetworkInterface:
         bus=bus if physical else None,
         pci_address=address,
         port=entry.integer("dev_port") if physical else None,
+        port_name=entry.text("phys_port_name") if physical else None,
         virtual_function="device/physfn" in entry.links,
         driver=entry.link_name("device/driver"),
         mac=_mac(entry.text("address"), physical),

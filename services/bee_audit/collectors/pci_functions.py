@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bee_audit.decode.pci_config import PciConfig
+from bee_audit.decode.pci_express import DOWNSTREAM_PORTS
 from bee_audit.decode.pci_ids import PciIds
 from bee_audit.decode.smbios.filler import genuine
 from bee_audit.decode.vpd import Vpd
@@ -20,7 +21,6 @@ FILES = (
     *("numa_node", "power_state", "sriov_numvfs", "secondary_bus_number"),
 )
 LINKS = ("driver", "physfn")
-DOWNSTREAM_KINDS = ("Root Port", "Downstream Port", "PCI/PCI-X to PCI-Express Bridge")
 
 
 def function_of(entry: Entry, config: PciConfig | None, names: PciIds | None) -> PcieDevice:
@@ -151,10 +151,10 @@ def _port(entry: Entry, config: PciConfig | None) -> PciePort | None:
     if bus is None and config and config.bridge:
         bus = config.bridge.secondary_bus
     express = config.express if config else None
-    if not bus and (express is None or express.port_type not in DOWNSTREAM_KINDS):
+    if not bus and (express is None or express.port_type not in DOWNSTREAM_PORTS):
         return None
     facts: dict[str, Any] = {"secondary_bus": f"{entry.name.split(':')[0]}:{bus:02x}" if bus else None}
-    if config and express and express.port_type in DOWNSTREAM_KINDS:
+    if config and express and express.port_type in DOWNSTREAM_PORTS:
         link, slot = express.link, express.slot
         if link and "LLActRep" in link.capabilities:
             facts["link_active"] = "DLActive" in link.status
@@ -200,6 +200,6 @@ def _counters(text: str | None) -> tuple[int, dict[str, int]] | None:
         name, _, number = line.strip().rpartition(" ")
         if name and number.isdecimal():
             counts[name] = int(number)
-    total = next((count for name, count in counts.items() if name.startswith("TOTAL_")), None)
+    total = next((count for name, count in counts.items() if name.startswith("TOTAL_")), 0)
     kinds = {name: count for name, count in counts.items() if count and not name.startswith("TOTAL_")}
-    return (sum(kinds.values()) if total is None else total), kinds
+    return max(total, sum(kinds.values())), kinds

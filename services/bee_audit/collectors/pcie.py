@@ -6,18 +6,13 @@ from typing import TypeVar
 
 import msgspec
 
-from bee_audit.collectors.pci_functions import (
-    DOWNSTREAM_KINDS,
-    FILES,
-    LINKS,
-    function_of,
-    vpd_facts,
-)
+from bee_audit.collectors.pci_functions import FILES, LINKS, function_of, vpd_facts
 from bee_audit.collectors.pci_names import read_pci_ids
 from bee_audit.collectors.pci_slots import locations, onboard_of, slots_of
 from bee_audit.collectors.smbios import read_smbios
 from bee_audit.decode import DecodeError
 from bee_audit.decode.pci_config import PciConfig, decode_pci_config
+from bee_audit.decode.pci_express import DOWNSTREAM_PORTS
 from bee_audit.decode.smbios import Smbios
 from bee_audit.decode.vpd import VPD_LIMIT_BYTES, decode_vpd
 from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection, PcieSlot
@@ -196,7 +191,7 @@ def _both_ends(
 def _faces_down(port: PcieDevice, known: Mapping[str, PcieDevice]) -> bool:
     """Whether a bridge's own link is the one below it, as of a root port, and not that above it."""
     if port.kind is not None:
-        return port.kind in DOWNSTREAM_KINDS
+        return port.kind in DOWNSTREAM_PORTS
     # Without its registers: from the root on, the bridges of a path face down and up by turns.
     depth = 0
     above = known.get(port.parent or "")

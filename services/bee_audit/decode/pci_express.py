@@ -163,6 +163,8 @@ PORT_TYPES = {
     9: "Root Complex Integrated Endpoint",
     10: "Root Complex Event Collector",
 }
+# Those whose link is the one below them.
+DOWNSTREAM_PORTS = tuple(PORT_TYPES[kind] for kind in (_ROOT_PORT, _DOWNSTREAM, _TO_EXPRESS))
 DEVICE_CAPABILITIES = {5: "ExtTag", 12: "AttnBtn", 13: "AttnInd", 14: "PwrInd", 15: "RBE", 28: "FLReset"}
 DEVICE_CONTROL = {
     0: "CorrErr",

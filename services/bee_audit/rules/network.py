@@ -1,5 +1,6 @@
 """Rules over network interfaces, and the table of all of the area. A port without a cable is no fault."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -14,6 +15,8 @@ FILLER_MACS = (
     *("00:01:02:03:04:05", "00:11:22:33:44:55", "01:02:03:04:05:06", "12:34:56:78:9a:bc"),
     *("88:88:88:88:87:88", "00:e0:4c:68:00:01", "00:e0:4c:00:00:01"),
 )
+# Interfaces of an adapter in switch mode that stand for one of its functions, not for a port.
+_STAND_IN = re.compile(r"pf\d+(?:vf|sf)\d+|hpf")
 CABLE = "Reseat or replace cable and transceiver, and try another port of the switch."
 
 
@@ -227,7 +230,7 @@ def _ports(hardware: Hardware) -> Iterator[NetworkInterface]:
     """The ports of the machine's own adapters: no virtual functions, no USB links to a BMC, no tunnels."""
     for interface in hardware.network.interfaces if hardware.network else ():
         own = interface.physical and not interface.virtual_function and interface.bus != "usb"
-        if own and interface.type == "ethernet":
+        if own and interface.type == "ethernet" and not _STAND_IN.search(interface.port_name or ""):
             yield interface
 
 

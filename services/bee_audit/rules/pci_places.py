@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from bee_audit.decode.pci_express import DOWNSTREAM_PORTS
 from bee_bus.documents.audit import Hardware
 from bee_bus.documents.pcie import PcieDevice, PcieSection
 
-DOWNSTREAM_KINDS = ("Root Port", "Downstream Port", "PCI/PCI-X to PCI-Express Bridge")
 BRIDGE = "0604"
 GPU_CLASSES = ("03", "12")  # display controllers, processing accelerators
 SUSPENDED = "D3cold"  # without power: its registers and its link say nothing
@@ -43,7 +43,7 @@ def lower_ends(section: PcieSection) -> Iterator[PcieDevice]:
 def leads_down(device: PcieDevice) -> bool:
     """Whether a device is a port whose own link is the one below it."""
     if device.kind is not None:
-        return device.kind in DOWNSTREAM_KINDS
+        return device.kind in DOWNSTREAM_PORTS
     # Of a bridge that only sysfs shows: the upper end of a switch would know what the port above it can do.
     return device.class_id == BRIDGE and (device.link is None or device.link.port_max_width is None)
 
