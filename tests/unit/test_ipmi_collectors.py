@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import struct
 import time
 
 import pytest
@@ -40,6 +41,7 @@ from lab.machine import FakeMachine
 from lab.sdr import DiscreteSensor, Entity, RawRecord, SensorType, ThresholdSensor, Unit
 from lab.sdr_bytes import Full
 from lab.sel import Event, with_log
+from lab.smbios import Firmware
 
 Sections = tuple[BmcSection, PsusSection, SensorsSection]
 
@@ -538,6 +540,58 @@ class TestPowerSupplies:
         _, psus, _ = await sections_of(control.machine())
 
         assert (psus.psus[0].serial, psus.psus[0].part_number) == (None, None)
+
+
+class TestWhatSmbiosAdds:
+    """System power supplies, type 39: serial numbers where the machine has no FRU data of its supplies."""
+
+    def supply(self, firmware: Firmware, location: str, serial: str, watts: int = 3000) -> None:
+        formatted = struct.pack("<BBBBBBBBHHHHH", 1, 1, 2, 3, 4, 0, 5, 6, watts, 0x11B3, *[0xFFFF] * 3)
+        strings = (location, "PWS-3K", "Ablecom", serial, "PWS-3K-1R", "1.1")
+        firmware.add(39, formatted, strings)
+
+    async def test_to_the_supply_of_the_same_bay(self, control: BmcControl) -> None:
+        control.bmc.frus = {0: control.bmc.frus[0]}
+        control.bmc.locators = []
+        firmware = Firmware()
+        self.supply(firmware, "PSU2", "S-TWO")
+        self.supply(firmware, "PSU1", "S-ONE")
+
+        _, psus, _ = await sections_of(control.machine(files=firmware.files()))
+
+        assert [(psu.name, psu.serial) for psu in psus.psus] == [("PS1", "S-ONE"), ("PS2", "S-TWO")]
+        assert (psus.psus[0].capacity_watts, psus.psus[0].vendor) == (3000, "Ablecom")
+
+    async def test_nothing_to_another_serial_number_or_an_empty_bay(self, control: BmcControl) -> None:
+        status = control.bmc.sensor("PS2 Status")
+        assert isinstance(status, DiscreteSensor)
+        status.states = 0
+        del control.bmc.frus[2]
+        firmware = Firmware()
+        self.supply(firmware, "PSU1", "STALE")
+        self.supply(firmware, "PSU2", "GONE")
+
+        _, psus, _ = await sections_of(control.machine(files=firmware.files()))
+
+        assert [psu.serial for psu in psus.psus] == ["P2K2ACL37HT0815", None]
+
+    async def test_nothing_when_it_is_filler(self, control: BmcControl) -> None:
+        control.bmc.frus = {0: control.bmc.frus[0]}
+        control.bmc.locators = []
+        firmware = Firmware()
+        formatted = struct.pack("<BBBBBBBBHHHHH", 1, 1, 2, 2, 2, 2, 2, 2, 0x8000, 0x11B3, *[0xFFFF] * 3)
+        firmware.add(39, formatted, ("PSU1", "To Be Filled By O.E.M."))
+
+        _, psus, _ = await sections_of(control.machine(files=firmware.files()))
+
+        assert (psus.psus[0].serial, psus.psus[0].vendor) == (None, None)
+
+    async def test_nothing_when_the_table_is_garbage(self, control: BmcControl) -> None:
+        files = {f"/sys/firmware/dmi/tables/{name}": b"garbage" for name in ("DMI", "smbios_entry_point")}
+
+        _, psus, _ = await sections_of(control.machine(files=files))
+
+        assert len(psus.psus) == 2
 
 
 class TestFruDevices:
