@@ -11,6 +11,8 @@ H100 = Profile(
     nvlinks=18,
     nvswitch_buses=(0x03, 0x04, 0x05, 0x06),
     each={
+        # The fourth is another part than its peers, in the captured machine.
+        "board_part_number": (*["692-2G520-0200-000"] * 3, "965-2G520-A800-000", *["692-2G520-0200-000"] * 4),
         "module_id": (7, 5, 6, 8, 1, 3, 4, 2),
         "pcie_replay": (150, 144, 174, 158, 145, 172, 162, 106),
         "temperature_idle": (29, 30, 29, 32, 32, 29, 31, 29),
@@ -28,7 +30,6 @@ H100 = Profile(
         "cores": 16896,
         "memory_bus_width": 5120,
         "vbios": "96.00.99.00.01",
-        "board_part_number": "692-2G520-0200-000",
         "inforom_image": "G520.0200.00.05",
         "inforom_oem": "2.1",
         "inforom_ecc": "7.16",

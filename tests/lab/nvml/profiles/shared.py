@@ -16,7 +16,7 @@ class Profile:
     vendor_model: str  # as the pci.ids database names it
     buses: tuple[int, ...]
     gpu: Mapping[str, float | str]
-    each: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    each: Mapping[str, tuple[float | str, ...]] = field(default_factory=dict)
     nvlinks: int = 0
     nvswitch_buses: tuple[int, ...] = ()
 
