@@ -386,6 +386,13 @@ async def test_a_slot_is_found_by_the_port_above_it_too() -> None:
     assert await findings_of(machine) == []
 
 
+async def test_a_conventional_bridge_is_itself_the_device_in_its_slot() -> None:
+    """VMware lists its PCI bridge as a slot in use, whether or not something is behind it."""
+    bridge = Device("0000:00:11.0", device_class=0x060401, kind=None, link=None, bus=2)
+    table = [slot(9, name="J13", slot_type=6, lanes_code=5, used=True, number=3, address=(0, 0x11 << 3))]
+    assert await judged(bridge, slots=table) == []
+
+
 async def test_a_table_that_calls_every_slot_in_use_is_not_believed() -> None:
     table = [in_slot(LANES_X16, bus=bus, name=f"J{bus}B1") for bus in range(0x40, 0x46)]
     found = await judged(port("0000:3a:01.0", 0x3B, link=GEN5), gpu(), slots=[in_slot(LANES_X16), *table])

@@ -104,10 +104,13 @@ def devices_at(address: str, devices: Sequence[PcieDevice]) -> tuple[str, ...]:
 
 
 def _leads_down(device: PcieDevice) -> bool:
-    """Whether the slot is below this device: a port of the board, not a card with a bridge of its own."""
+    """Whether the slot is below this device: a port of the board, not a card with a bridge of its own.
+
+    A conventional bridge has no link, and may itself be what the firmware calls a device in a slot.
+    """
     if device.kind is not None:
         return device.kind in ("Root Port", "Downstream Port")
-    return device.port is not None and device.parent is None
+    return device.port is not None and device.link is not None and device.parent is None
 
 
 def _address(address: str | None) -> str | None:
