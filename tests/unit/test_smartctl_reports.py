@@ -56,6 +56,11 @@ def test_a_sas_disk_of_either_generation_of_names(v7_0: bool) -> None:
     assert report.scsi.bytes_read == 176987332000000
 
 
+def test_a_sas_disk_without_a_thermometer() -> None:
+    report = read(smartctl.sas(temperature={"current": 0, "drive_trip": 0}))
+    assert (report.temperature_celsius, report.temperature_critical_celsius) == (None, None)
+
+
 def test_a_sas_disk_that_predicts_its_failure() -> None:
     failing = {
         "asc": 0x5D,

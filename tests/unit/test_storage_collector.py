@@ -176,6 +176,23 @@ def test_virtual_disks_are_listed_and_not_asked() -> None:
     assert section.problems == ()
 
 
+def test_a_disk_of_a_hypervisor_under_another_vendors_name_is_virtual_unless_it_is_passed_through() -> None:
+    shelf = DiskShelf()
+    parent = shelf.host(2, "virtio_scsi", pci="0000:00:06.0/virtio3")
+    pages = {"sda": [0x00, 0x80, 0x83, 0xB0, 0xB1, 0xB2], "sdb": [0x00, 0x80, 0x83, 0x86, 0x90, 0xB1]}
+    for number, (name, numbers) in enumerate(pages.items()):
+        report = smartctl.sas(serial=name)
+        shelf.scsi_disk(
+            name, report, parent=parent, address=f"2:0:{number}:0", vendor="HGST", model="HUS726T4"
+        )
+        device = f"{parent}/target2:0:{number}/2:0:{number}:0"
+        shelf.files[f"{device}/vpd_pg0"] = bytes((0, 0, 0, len(numbers), *numbers))
+    machine = shelf.machine()
+    section = collected(machine)
+    assert [one.virtual for one in section.disks] == [True, False]
+    assert machine.commands == [("smartctl", "-x", "-j", "/dev/sdb")]
+
+
 def test_an_emulated_ata_disk_answers_smart_and_is_asked() -> None:
     shelf = DiskShelf()
     shelf.sata("sda", smartctl.hdd(model_name="QEMU HARDDISK"), attributes={"device/model": "QEMU HARDDISK"})

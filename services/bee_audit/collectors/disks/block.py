@@ -45,7 +45,7 @@ def disk_of(entry: Entry, kernel: Kernel) -> Disk | None:
     if vendor == "ATA" or re.fullmatch(r"0x[0-9a-f]+", vendor or ""):
         vendor = None  # the SCSI layer's name for it, or a number of the virtio bus
     virtual = transport == "virtio" or entry.name.startswith("xvd")
-    virtual = virtual or bool(_VIRTUAL.search(f"{vendor or ''} {model or ''}"))
+    virtual = virtual or bool(_VIRTUAL.search(f"{vendor or ''} {model or ''}")) or _is_emulated(entry)
     link, port_maximum = kernel.link_gbps(entry)
     address = pci_address(entry.real_path)
     by_path = properties.get("ID_PATH")
@@ -145,6 +145,18 @@ def _transport(entry: Entry) -> Transport | None:
     if scsi_address(path) is not None:
         return "scsi"
     return "virtio" if re.search(r"/virtio\d+/", path) or entry.name.startswith("vd") else None
+
+
+def _is_emulated(entry: Entry) -> bool:
+    """Whether a hypervisor's SCSI disk is made of software, whatever vendor it was given.
+
+    A physical disk that is passed through keeps its vital product data pages, one of these among them:
+    Extended INQUIRY, ATA Information, Protocol Specific (SPC-5 §7.7). Emulations have none of the three.
+    """
+    pages = entry.data("device/vpd_pg0")
+    if pages is None or not re.search(r"/virtio\d+/|/vmbus|/xen", entry.real_path):
+        return False
+    return not set(pages[4:]) & {0x86, 0x89, 0x90}
 
 
 def _kind(entry: Entry, transport: Transport | None, virtual: bool) -> Kind | None:

@@ -12,6 +12,7 @@ _BLOCK_FILES = (
     *("size", "removable", "ro", "wwid", "serial", "nsid"),
     *("queue/rotational", "queue/logical_block_size", "queue/physical_block_size"),
     *("device/vendor", "device/model", "device/rev", "device/state", "device/raid_level", "device/wwid"),
+    "device/vpd_pg0",
     *("device/name", "device/serial", "device/fwrev", "device/life_time"),
     *("md/level", "md/array_state", "md/degraded", "md/raid_disks"),
     *("md/sync_action", "md/sync_completed", "md/mismatch_cnt"),

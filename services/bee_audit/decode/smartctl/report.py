@@ -77,6 +77,8 @@ def decode_report(output: bytes, *, exit_code: int | None = None) -> SmartReport
     vendor, model = scsi.vendor(document), _model(document)
     size = document.at("user_capacity", "bytes").integer(low=1)
     temperature = document.at("temperature", "current").integer(low=-60, high=150)
+    if temperature == 0 and document.at("temperature", "drive_trip").integer() == 0:
+        temperature = None  # a SCSI disk without the page: smartctl prints its zeros
     warning, critical = _temperature_limits(document)
     speed, maximum_speed = _link(document)
     return SmartReport(
