@@ -7,6 +7,8 @@ from bee_cli.render.page import Page
 from bee_cli.render.units import joined, number, ranges, several
 
 _BRIDGE = "06"
+# Display and accelerator devices lower their link's speed when they have nothing to do.
+_IDLES = ("03", "12")
 
 
 def put_pcie(page: Page, pcie: PcieSection) -> None:
@@ -16,9 +18,12 @@ def put_pcie(page: Page, pcie: PcieSection) -> None:
     page.table(("=address", "device", "slot", "link"), _rows(pcie))
 
 
-def link_text(link: PcieLink) -> str:
-    """ "32 GT/s x16", and what both ends could do when that is more: "8 GT/s x8 of 32 GT/s x16"."""
-    speed = link.equalized_gtps or link.current_speed_gtps
+def link_text(link: PcieLink, *, idles: bool = False) -> str:
+    """ "32 GT/s x16", and what both ends could do when that is more: "8 GT/s x8 of 32 GT/s x16".
+
+    ``idles``: the device slows its link down when idle, so the speed that it has proven counts.
+    """
+    speed = (link.equalized_gtps if idles else None) or link.current_speed_gtps
     now = _pair(speed, link.current_width)
     able = _pair(link.ability_speed_gtps, link.ability_width)
     slower = bool(speed and link.ability_speed_gtps and speed < link.ability_speed_gtps)
@@ -32,7 +37,8 @@ def _rows(pcie: PcieSection) -> Iterator[tuple[str, str, str, str]]:
     for device in pcie.devices:
         if device.link is None or device.class_id.startswith(_BRIDGE) or device.physical_function:
             continue
-        groups.setdefault((device.name, link_text(device.link)), []).append(device)
+        text = link_text(device.link, idles=device.class_id.startswith(_IDLES))
+        groups.setdefault((device.name, text), []).append(device)
     for (name, link), devices in groups.items():
         first = devices[0]
         more = f" +{len(devices) - 1}" if len(devices) > 1 else ""
