@@ -219,11 +219,13 @@ class FakeNvml(NvmlMachine):
         self._call(slot, function, "clear", at)
 
     def _call(self, slot: int | None, function: str, what: str, at: float | None) -> None:
-        self._calls.pop((slot, function), None)  # the last one said holds
         if at is not None:
             self._later.append((at, slot, f"call {{gpu}} {function} {what}"))
-        elif what != "clear":
-            self._calls[slot, function] = what
+        else:
+            self._forget(slot, f"call {{gpu}} {function}")
+            self._calls.pop((slot, function), None)  # what is said last holds
+            if what != "clear":
+                self._calls[slot, function] = what
         self.write()
 
     def unload_driver(self, *, at: float | None = None) -> None:

@@ -142,13 +142,24 @@ class NvmlMachine:
     def _set(self, slot: int, where: str, values: Mapping[str, Value], at: float | None) -> None:
         verb, *number = where.split()
         for name, value in values.items():
+            subject = " ".join((verb, "{gpu}", *number, name))
+            if at is None:
+                self._forget(slot, subject)
             if at is None and not isinstance(value, Rising):
                 self._values[slot, where, name] = value
-                continue
-            moment = self.elapsed if at is None else at  # what rises does so from a moment
-            line = " ".join((verb, "{gpu}", *number, name, _written(value)))
-            self._later.append((moment, slot, line))
+            else:  # what rises does so from a moment
+                moment = self.elapsed if at is None else at
+                self._later.append((moment, slot, f"{subject} {_written(value)}"))
         self.write()
+
+    def _forget(self, slot: int | None, subject: str) -> None:
+        """What was said of this for a time that is past: what is said now holds."""
+        now = self.elapsed
+        self._later = [
+            (at, of, line)
+            for at, of, line in self._later
+            if at > now or of != slot or not line.startswith(f"{subject} ")
+        ]
 
     def value(self, slot: int, name: str) -> Value:
         """What the machine was told to be, for tests that compare."""
@@ -156,6 +167,8 @@ class NvmlMachine:
 
     def say_system(self, *, at: float | None = None, **values: str) -> None:
         if at is None:
+            for name in values:
+                self._forget(None, f"system {name}")
             self._system |= values
         else:
             self._later += [(at, None, f"system {name} {value}") for name, value in values.items()]

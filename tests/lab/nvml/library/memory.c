@@ -1,26 +1,29 @@
 /* Memory and what is wrong with it: sizes, ECC counters, retired pages, remapped rows, the processes in it. */
 #include "machine.h"
 
+static nvmlReturn_t sizes(const Gpu *gpu, nvmlMemory_v2_t *out) {
+    out->total = value_of(gpu, &gpu->memory_total);
+    out->reserved = value_of(gpu, &gpu->memory_reserved);
+    out->used = gpu->live.memory_used;
+    out->free = out->total - out->reserved - out->used;
+    return gpu->memory_total.error;
+}
+
 EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t *out) {
     ON(device);
     if (out == NULL) return NVML_ERROR_INVALID_ARGUMENT;
     if (out->version != VERSION(nvmlMemory_v2_t, 2)) return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    if (gpu.memory_total.error) return gpu.memory_total.error;
-    out->total = value_of(&gpu, &gpu.memory_total);
-    out->reserved = value_of(&gpu, &gpu.memory_reserved);
-    out->used = gpu.live.memory_used;
-    out->free = out->total - out->reserved - out->used;
-    return NVML_SUCCESS;
+    return sizes(&gpu, out);
 }
 
 /* The first version counts what the driver reserves as used. */
 EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *out) {
-    nvmlMemory_v2_t info = {.version = VERSION(nvmlMemory_v2_t, 2)};
-    nvmlReturn_t status = nvmlDeviceGetMemoryInfo_v2(device, &info);
-    if (status) return status;
+    ON(device);
+    nvmlMemory_v2_t info;
     if (out == NULL) return NVML_ERROR_INVALID_ARGUMENT;
-    *out = (nvmlMemory_t){info.total, info.free, info.used + info.reserved};
-    return NVML_SUCCESS;
+    nvmlReturn_t answer = sizes(&gpu, &info);
+    if (answer == NVML_SUCCESS) *out = (nvmlMemory_t){info.total, info.free, info.used + info.reserved};
+    return answer;
 }
 
 EXPORT nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t *out) {
