@@ -11,12 +11,17 @@ SERVICE = "bee-auditd"
 
 def replay(file: str, sections: tuple[str, ...]) -> str:
     """The snapshot (JSON text) of the machine that was captured in ``file``. Raises CliError."""
-    return _output("--replay", file, *(["--sections", ",".join(sections)] if sections else []))
+    return _output("--replay", _argument(file), *(["--sections", ",".join(sections)] if sections else []))
 
 
 def decode(kind: str, file: str) -> str:
     """One captured binary as JSON text; ``-`` reads standard input. Raises CliError."""
-    return _output("--decode", kind, file)
+    return _output("--decode", kind, _argument(file))
+
+
+def _argument(file: str) -> str:
+    """The file as an argument that cannot be taken for an option."""
+    return f"./{file}" if file.startswith("-") and file != "-" else file
 
 
 def _output(*words: str) -> str:

@@ -1,5 +1,6 @@
 """The command line as people use it: real processes, a private bus, a real polkitd, this machine."""
 
+import contextlib
 import json
 import os
 import pty
@@ -7,8 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +20,7 @@ import pytest
 from bee_bus.documents.schema import schema
 from bee_bus.names import AUDIT
 from bee_cli.programs import program
-from lab.bus.private import OPERATOR_UID, STRANGER_UID, LabBus, until
+from lab.bus.private import OPERATOR_UID, STRANGER_UID, LabBus, bad_polkit, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="auditing a machine needs root")
 
@@ -331,18 +333,6 @@ def test_a_stranger_may_look_and_is_told_whom_to_ask_for_the_rest(
         assert "group bee" in ended.stderr
 
 
-@pytest.fixture
-def slow_machine(tmp_path: Path, environment: dict[str, str]) -> Iterator[Path]:
-    """This machine, with a smartctl that does not answer; the file says when it has been asked."""
-    asked = tmp_path / "asked"
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    (tools / "smartctl").write_text(f"#!/bin/sh\n: > {asked}\nexec sleep 300\n")
-    (tools / "smartctl").chmod(0o755)
-    environment["PATH"] = f"{tools}:{environment['PATH']}"
-    return asked
-
-
 class Terminal:
     """bee with a person in front of it."""
 
@@ -395,23 +385,54 @@ def test_who_wants_no_colour_gets_none(environment: dict[str, str], name: str, v
     assert "\x1b" not in page
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("command", ["audit", "capture"])
-def test_an_interrupted_command_leaves_in_order(
-    slow_machine: Path,
-    environment: dict[str, str],
-    tmp_path: Path,
-    signal_number: signal.Signals,
-    command: str,
-) -> None:
-    terminal = Terminal({**environment, "TMPDIR": str(tmp_path)}, "--private", command)
-    until(slow_machine.exists, 30)
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
+
+def interrupted(terminal: Terminal, number: signal.Signals) -> str:
+    """What bee shows when it is told to end, which it must do at once and say in its exit code."""
     started = time.monotonic()
-    terminal.process.send_signal(signal_number)
+    terminal.process.send_signal(number)
     shown = terminal.read_all()
-
     assert time.monotonic() - started < 5
-    assert terminal.process.returncode == 128 + signal_number
+    assert terminal.process.returncode == 128 + number
     assert "Traceback" not in shown
-    assert {path.name for path in tmp_path.iterdir()} == {"logs", "tools", "asked"}
+    return shown
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("command", ["audit", "capture"])
+def test_an_interrupted_command_takes_its_private_bus_along(
+    environment: dict[str, str], number: signal.Signals, command: str
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # a socket's path has to be short
+        terminal = Terminal({**environment, "TMPDIR": folder}, "--private", command)
+        until(lambda: list(Path(folder).glob("bee-*/bus")))
+
+        interrupted(terminal, number)
+
+        assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_command_that_waits_for_polkit_can_be_interrupted(
+    make_bus: MakeBus, environment: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    bus = make_bus(services={AUDIT.bus_name: [program("bee-auditd")]}, polkit=bad_polkit("hang"))
+    environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
+    terminal = Terminal(environment, "capture", "-o", str(tmp_path / "capture"))
+    until(lambda: "bee-auditd" in _processes(bus), 30)
+    time.sleep(0.5)
+
+    interrupted(terminal, number)
+
+    assert not list(tmp_path.glob("*capture*"))
+
+
+def _processes(bus: LabBus) -> str:
+    """The command lines of all that has been started on that bus."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if bus.address.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return "\n".join(found)
