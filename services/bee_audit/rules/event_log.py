@@ -1,8 +1,7 @@
 """Rules over the BMC's event log.
 
 A record stays in the log until somebody clears it, long after its fault was repaired. So events are judged
-while they are recent, and those that are over only when they keep coming back; older ones are shown, not
-judged. What a sensor says now is judged as a sensor.
+while they are recent, and those that are over only when they keep coming back; older ones are shown, not judged.
 """
 
 from collections.abc import Iterator
@@ -26,14 +25,13 @@ def recent_events(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
         standing = [one for one in _recent(event, since) if not one.cleared]
         if event.severity == "Correctable" or not standing:
             continue
-        if event.is_so_now and hardware.sensors is not None:
-            continue  # the sensor is in that state now: its own finding says so
         yield Finding(
             rule="bmc.sel-event",
             severity=event.severity,
             component="bmc/sel",
             where=_where(event),
-            message=f"Event log: {_text(event)}{_times(len(standing))}, last {_time(standing[0])}",
+            message=f"Event log: {_text(event)}{_times(len(standing))}, last {_time(standing[0])}"
+            + (", and the sensor says so now" if event.is_so_now else ""),
             next_step=f"{_STEPS.get(event.kind, 'Look at the part that it names')}; {CLEAR}.",
             value=len(standing),
             threshold=limit,
@@ -50,7 +48,7 @@ def recurring_events(hardware: Hardware, thresholds: Thresholds) -> Iterator[Fin
         recent = _recent(event, since)
         is_correctable = event.severity == "Correctable"
         limit = thresholds["bmc.sel_correctable" if is_correctable else "bmc.sel_recurring"]
-        if len(recent) < thresholds.number(limit.name) or (event.is_so_now and hardware.sensors is not None):
+        if len(recent) < thresholds.number(limit.name):
             continue
         if event.severity == "Warning" or (not is_correctable and not all(one.cleared for one in recent)):
             continue  # not grave enough, or already found as one that stands
