@@ -1,7 +1,7 @@
 """Rules over the BMC's event log.
 
 A record stays in the log until somebody clears it, long after its fault was repaired. So events are judged
-while they are recent, and those that are over only when they keep coming back; older ones are shown, not judged.
+while they are recent, and those that are over only when they keep coming back; older ones are only shown.
 """
 
 from collections.abc import Iterator
