@@ -308,7 +308,7 @@ FAULTY = replace(
         replace(_DIMMS[6], configured_mt_s=4400),
         replace(_DIMMS[7], size_mib=1024, vendor="Micron", part_number="MTC20F2085S1RC48BA1"),
     ),
-    onboard=(*REFERENCE.onboard, Onboard("Onboard LAN2", 5, (0x1F, 4))),
+    onboard=(*REFERENCE.onboard, Onboard("Onboard LAN2", 5, (0, 0x1D))),
     bmc=faulty_bmc,
 )
 

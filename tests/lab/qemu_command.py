@@ -30,7 +30,7 @@ LANES = {4: 0x0A, 16: 0x0D}  # SMBIOS 3.7 table 50
 
 def command(server: Server, *, boot: BootFiles, initrd: Path, work: Path, ssh_port: int) -> list[str]:
     """``work``: a folder for the disks, the tables and the sockets of this run."""
-    words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-nodefaults", "-display", "none"]
+    words = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-nodefaults", "-display", "none", "-S"]
     words += ["-machine", "q35,smbios-entry-point-type=64", "-no-reboot"]
     words += ["-serial", f"file:{work / 'serial.log'}"]
     words += ["-qmp", f"unix:{work / 'qmp'},server=on,wait=off"]

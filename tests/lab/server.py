@@ -154,10 +154,8 @@ def running(described: hardware.Server) -> Iterator[Server]:
         process = stack.enter_context(_started(words, work))
         server = Server(work, port, bmc)
         stack.callback(server._hang_up)
+        _power_on(server, process, described)
         _await_ssh(server, process, port, work)
-        for nic in described.nics:
-            if not nic.link_up:
-                server.monitor("set_link", name=nic.name, up=False)
         _await_boot(server)
         rootfs.report(f"server {described.name}: up after {time.monotonic() - started:.0f} s")
         yield server
@@ -187,6 +185,21 @@ def _overlay(work: Path) -> dict[str, tuple[bytes, int]]:
         "/etc/systemd/network/10-lab.network": (NETWORK.encode(), 0o644),
         "/etc/systemd/network/20-others.network": (OTHER_NETWORKS.encode(), 0o644),
     }
+
+
+def _power_on(server: Server, process: "subprocess.Popen[bytes]", described: hardware.Server) -> None:
+    """QEMU waits with its processors stopped, so that what is unplugged is so from the first reset on."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            server.monitor("query-status")
+            break
+        except OSError:
+            time.sleep(0.1)
+    if process.poll() is None:
+        for nic in described.nics:
+            server.monitor("set_link", name=nic.name, up=nic.link_up)
+        server.monitor("cont")
 
 
 def _await_ssh(server: Server, process: "subprocess.Popen[bytes]", port: int, work: Path) -> None:

@@ -45,27 +45,28 @@ def test_the_power_supply_without_input(findings: list[Finding]) -> None:
 
 
 def test_the_event_log_remembers_it(findings: list[Finding]) -> None:
-    assert about(findings, "bmc", "power supply") or about(findings, "bmc", "PS2 Status")
+    [finding] = about(findings, "bmc", "input lost")
+    assert finding.component == "bmc/sel"
 
 
 def test_the_empty_channel(findings: list[Finding]) -> None:
-    assert about(findings, "memory", "P2-DIMMB1")
+    assert about(findings, "memory", "P2-DIMMF1")
 
 
 def test_the_slow_module(findings: list[Finding]) -> None:
     [finding] = [
-        each for each in about(findings, "memory", "P2-DIMMC1") if "4400" in f"{each.message} {each.value}"
+        each for each in about(findings, "memory", "P2-DIMMG1") if "4400" in f"{each.message} {each.value}"
     ]
     assert "4800" in f"{finding.message} {finding.threshold}"
 
 
 def test_the_modules_that_do_not_match(findings: list[Finding]) -> None:
-    assert about(findings, "memory", "Micron") or about(findings, "memory", "P2-DIMMD1")
+    assert about(findings, "memory", "Micron") or about(findings, "memory", "P2-DIMMH1")
 
 
 def test_the_card_that_the_kernel_does_not_see(findings: list[Finding]) -> None:
     [finding] = about(findings, "pcie", "Onboard LAN2")
-    assert "0000:00:1f.4" in f"{finding.where} {finding.message}"
+    assert "0000:00:1d.0" in f"{finding.where} {finding.message}"
 
 
 def test_every_finding_says_where_and_what_next(findings: list[Finding]) -> None:
@@ -79,4 +80,5 @@ def test_nothing_else_is_wrong(findings: list[Finding]) -> None:
     assert [
         each for each in findings if each.component.startswith(("storage/", "network/", "cpus/", "board/"))
     ] == []
-    assert [each for each in findings if each.severity == "Unknown"] == []
+    # Whether the missing card is switched off in the firmware cannot be seen from here.
+    assert [each.component for each in findings if each.severity == "Unknown"] == ["pcie/Onboard LAN2"]

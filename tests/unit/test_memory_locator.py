@@ -8,8 +8,8 @@ from bee_audit.decode.memory_locator import slot_place
 @pytest.mark.parametrize(
     ("locator", "bank", "socket", "channel"),
     [
-        ("P1-DIMMA1", "P0_Node0_Channel0_Dimm0", "P0", "0.0"),
-        ("P2-DIMM1F", "P1_Node1_Channel2_Dimm0", "P1", "1.2"),
+        ("P1-DIMMA1", "P0_Node0_Channel0_Dimm0", "P1", "0.0"),
+        ("P2-DIMM1F", "P1_Node1_Channel2_Dimm0", "P2", "1.2"),
         ("DIMM010 J11", "_Node1_Channel0_Dimm1", "NODE1", "0"),
         ("DIMM 0", "P0 CHANNEL A", "P0", "A"),
         ("DIMM 3", "NODE 1 CHANNEL B", "NODE1", "B"),

@@ -59,7 +59,7 @@ async def test_a_smaller_module_is_mixed_and_unbalances_its_channels() -> None:
     found = await judge(with_dimm(15, size_bytes=32 * GIB))
     assert sorted({finding.rule for finding in found}) == ["memory.mixed", "memory.unbalanced"]
     unbalanced = [finding.message for finding in found if finding.rule == "memory.unbalanced"]
-    assert unbalanced == ["The memory channels of P1 hold different amounts: 32 GiB and 64 GiB"]
+    assert unbalanced == ["The memory channels of P2 hold different amounts: 32 GiB and 64 GiB"]
 
 
 async def test_a_socket_with_half_the_memory_of_the_other() -> None:
@@ -68,7 +68,7 @@ async def test_a_socket_with_half_the_memory_of_the_other() -> None:
         dimm["size_bytes"] = 32 * GIB
     found = [finding for finding in await judge(server) if finding.rule == "memory.unbalanced"]
     assert [finding.message for finding in found] == [
-        "The sockets hold different amounts: P0 512 GiB and P1 256 GiB"
+        "The sockets hold different amounts: P1 512 GiB and P2 256 GiB"
     ]
 
 
@@ -168,7 +168,7 @@ async def test_a_speed_that_is_not_known_is_not_judged() -> None:
 async def test_an_empty_channel() -> None:
     found = await judge(with_dimm(9, **EMPTY))
     assert said(found) == [("memory.channel-empty", "Warning", "memory/P2-DIMMB1")]
-    assert found[0].message == "1 of 8 memory channels of P1 has no module"
+    assert found[0].message == "1 of 8 memory channels of P2 has no module"
 
 
 async def test_several_empty_channels_are_one_finding() -> None:
@@ -178,7 +178,7 @@ async def test_several_empty_channels_are_one_finding() -> None:
     found = await judge(server)
     assert said(found) == [("memory.channel-empty", "Warning", "memory")] * 2
     assert found[0].where == "slots P1-DIMMD1, P1-DIMMH1"
-    assert found[0].message == "2 of 8 memory channels of P0 have no module"
+    assert found[0].message == "2 of 8 memory channels of P1 have no module"
 
 
 async def test_the_slots_of_a_processor_that_is_not_fitted_are_no_finding() -> None:

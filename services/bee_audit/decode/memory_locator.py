@@ -42,9 +42,15 @@ _PRINTED = tuple(
 
 
 def slot_place(locator: str | None, bank_locator: str | None) -> SlotPlace | None:
-    """The place of a slot; None when its names do not state a channel."""
+    """The place of a slot; None when its names do not state a channel.
+
+    Where the two names number the sockets differently (P1-DIMMA1 in P0_Node0_Channel0), the one that is printed
+    on the board counts: it is what a person finds.
+    """
     names = [name.strip() for name in (locator, bank_locator) if name]
-    return _first(_STATED, names) or _first(_PRINTED, names)
+    place = _first(_STATED, names) or _first(_PRINTED, names)
+    printed = _first(_PRINTED, [locator.strip()]) if locator else None
+    return place._replace(socket=printed.socket) if place and printed and printed.socket else place
 
 
 def _first(forms: tuple[re.Pattern[str], ...], names: list[str]) -> SlotPlace | None:
