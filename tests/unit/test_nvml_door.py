@@ -85,6 +85,31 @@ def test_several_throttle_reasons_at_once(h100: Machine) -> None:
     assert after.hw_power_brake_seconds == 0.0
 
 
+@pytest.mark.parametrize(
+    ("driver", "counters_at"),
+    [("575.57.08", 251), ("580.65.06", 251), ("580.126.09", 269), ("595.91.07", 269)],
+)
+def test_the_counters_of_slowdown_moved_in_nvml(driver: str, counters_at: int) -> None:
+    with FakeNvml("h100", count=1) as fake:
+        fake.set(0, reason_counter_field=counters_at, sw_thermal_ns=2e9, hw_thermal_ns=5e9)
+        fake.load_driver(version=driver)
+        with opened(fake) as (handle,):
+            sample = nvml.read_sample(handle)
+    assert (sample.sw_thermal_seconds, sample.hw_thermal_seconds) == (2.0, 5.0)
+    assert sample.hw_power_brake_seconds == 0.0
+
+
+@pytest.mark.parametrize("driver", ["570.148.08", "580.82.07", "unreadable"])
+def test_where_it_is_not_known_what_a_number_means_it_is_not_asked(driver: str) -> None:
+    with FakeNvml("h100", count=1) as fake:
+        fake.unsupported(0, "reason_counter_field")
+        fake.load_driver(version=driver)
+        with opened(fake) as (handle,):
+            sample = nvml.read_sample(handle)
+    assert (sample.sw_thermal_seconds, sample.hw_thermal_seconds) == (None, None)
+    assert sample.thermal_seconds == 0.0
+
+
 def test_a_gpu_that_is_too_hot_slows_down(h100: Machine) -> None:
     fake, (handle, _) = h100
     fake.load(0, 1.0, at=100)

@@ -1,6 +1,6 @@
 """Everything that counts errors, in one call."""
 
-from bee_gpu.facts.state import GpuCounters, PcieErrors
+from bee_bus.documents.gpu.state import GpuCounters, PcieErrors
 from bee_gpu.nvml import fields
 from bee_gpu.nvml.fields import AER, AER_FIRST, FieldQuery, Value, flag, number
 from bee_gpu.nvml.handles import Handle, Reader

@@ -25,7 +25,7 @@ ECC_VOLATILE_CORRECTED, ECC_VOLATILE_UNCORRECTED, ECC_AGGREGATE_CORRECTED, ECC_A
 )
 RETIRED_SINGLE_BIT, RETIRED_DOUBLE_BIT, RETIRED_PENDING = 29, 30, 31
 NVLINK_CRC_FLIT_TOTAL, NVLINK_CRC_DATA_TOTAL, NVLINK_REPLAY_TOTAL, NVLINK_RECOVERY_TOTAL = 38, 45, 52, 59
-SW_POWER_CAP_NS, SYNC_BOOST_NS, SW_THERMAL_NS, HW_THERMAL_NS, HW_POWER_BRAKE_NS = 74, 76, 269, 270, 271
+SW_POWER_CAP_NS, THERMAL_NS, SYNC_BOOST_NS = 74, 75, 76
 MEMORY_TEMPERATURE = 82
 ENERGY_MJ = 83
 NVLINK_SPEED_COMMON, NVLINK_COUNT = 90, 91
@@ -48,6 +48,20 @@ NVLINK_RECEIVE_ERRORS, NVLINK_RECOVERY_FAILED, NVLINK_SYMBOL_ERRORS = 208, 214, 
 RECOVERY_ACTION = 230
 
 Value = int | float | None
+
+
+def reason_counters(driver: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """How long software thermal, hardware thermal and power brake slowdown held, in nanoseconds.
+
+    NVML promises that numbers never change, and changed these: nvml.h of CUDA 12.9 and 13.0.0 (drivers 575 to
+    580.65) has 251 to 253, that of CUDA 13.0.2 (580.95) and later 269 to 271, and each has settings of power
+    smoothing in the other's place. Between those drivers it is not known which, so nothing is asked.
+    """
+    if driver >= (580, 95):
+        return 269, 270, 271
+    if (575,) <= driver < (580, 66):
+        return 251, 252, 253
+    return None
 
 
 class FieldQuery:

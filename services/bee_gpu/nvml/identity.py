@@ -3,7 +3,7 @@
 import ctypes
 from typing import Any
 
-from bee_gpu.facts.identity import GpuIdentity, TemperatureLimits
+from bee_bus.documents.gpu.identity import GpuIdentity, TemperatureLimits
 from bee_gpu.nvml import fields
 from bee_gpu.nvml.errors import CORRUPTED_INFOROM, NvmlError, Unsupported
 from bee_gpu.nvml.fields import FieldQuery, number, scaled

@@ -11,6 +11,7 @@ from bee_bus.documents.base import Document
 from bee_gpu.nvml.errors import FUNCTION_NOT_FOUND, LIBRARY_NOT_FOUND, LibraryMissing, Unsupported, error_for
 
 _pynvml: Any = None
+_driver: tuple[int, ...] = ()
 
 
 class NvmlVersions(Document):
@@ -24,7 +25,7 @@ def open_library() -> None:
 
     NVML counts: each open needs its close.
     """
-    global _pynvml
+    global _pynvml, _driver
     if _pynvml is None:
         try:
             import pynvml
@@ -33,6 +34,7 @@ def open_library() -> None:
             raise LibraryMissing(LIBRARY_NOT_FOUND, "import pynvml", sentence) from error
         _pynvml = pynvml
     ask("nvmlInit")
+    _driver = _numbers(optional("nvmlSystemGetDriverVersion") or "")
 
 
 def close_library() -> None:
@@ -47,6 +49,16 @@ def read_versions() -> NvmlVersions:
         nvml=optional("nvmlSystemGetNVMLVersion"),
         cuda=None if not cuda else f"{cuda // 1000}.{cuda % 1000 // 10}",
     )
+
+
+def driver_version() -> tuple[int, ...]:
+    """Of the driver when the library was opened: (580, 126, 9). Empty where it does not say."""
+    return _driver
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else ()
 
 
 def ask(name: str, *arguments: Any) -> Any:

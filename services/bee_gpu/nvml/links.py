@@ -2,7 +2,7 @@
 
 import uuid
 
-from bee_gpu.facts.state import Fabric, NvLink
+from bee_bus.documents.gpu.state import Fabric, NvLink
 from bee_gpu.nvml import fields
 from bee_gpu.nvml.fields import FieldQuery, Value, number
 from bee_gpu.nvml.handles import Handle, Reader

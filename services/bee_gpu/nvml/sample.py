@@ -1,34 +1,33 @@
 """The fast reading: one call for all that nvmlDeviceGetFieldValues can tell, and ten for the rest."""
 
 import time
+from functools import cache
 
-from bee_gpu.facts.sample import GpuSample, PcieThroughput
+from bee_bus.documents.gpu.sample import GpuSample, PcieThroughput
 from bee_gpu.nvml import fields
-from bee_gpu.nvml.fields import FieldQuery, number, scaled
+from bee_gpu.nvml.fields import FieldQuery, number, reason_counters, scaled
 from bee_gpu.nvml.handles import Handle, Reader
+from bee_gpu.nvml.library import driver_version
 from bee_gpu.nvml.structures import MarginTemperature, Temperature, versioned
 
-_QUERY = FieldQuery(
-    (
-        fields.MEMORY_TEMPERATURE,
-        fields.ENERGY_MJ,
-        fields.PCIE_REPLAYS,
-        fields.POWER_AVERAGE,
-        fields.POWER_INSTANT,
-        fields.PCIE_SENT_BYTES,
-        fields.PCIE_RECEIVED_BYTES,
-        fields.SW_POWER_CAP_NS,
-        fields.SYNC_BOOST_NS,
-        fields.SW_THERMAL_NS,
-        fields.HW_THERMAL_NS,
-        fields.HW_POWER_BRAKE_NS,
-        (fields.NVLINK_DATA_SENT_KIB, fields.ALL_LINKS),
-        (fields.NVLINK_DATA_RECEIVED_KIB, fields.ALL_LINKS),
-    )
+_FIELDS = (
+    fields.MEMORY_TEMPERATURE,
+    fields.ENERGY_MJ,
+    fields.PCIE_REPLAYS,
+    fields.POWER_AVERAGE,
+    fields.POWER_INSTANT,
+    fields.PCIE_SENT_BYTES,
+    fields.PCIE_RECEIVED_BYTES,
+    fields.SW_POWER_CAP_NS,
+    fields.THERMAL_NS,
+    fields.SYNC_BOOST_NS,
+    (fields.NVLINK_DATA_SENT_KIB, fields.ALL_LINKS),
+    (fields.NVLINK_DATA_RECEIVED_KIB, fields.ALL_LINKS),
 )
 _MILLI, _NANO = 1e-3, 1e-9
 _GRAPHICS, _SM, _MEMORY = 0, 1, 2  # nvmlClockType_t
 _UNKNOWN_STATE = 32  # NVML_PSTATE_UNKNOWN
+_NONE = (None, None, None)
 _MEMORY_V2 = 0x02000028  # nvmlMemory_v2_t, 40 bytes
 
 
@@ -36,7 +35,11 @@ def read_sample(handle: Handle) -> GpuSample:
     """Raises GpuLost and the other GpuErrors, and LibraryUnusable."""
     now = time.time()
     ask = Reader(handle)
-    values = _QUERY.read(handle, ask)
+    query, reasons = _query(driver_version())
+    values = query.read(handle, ask)
+    sw_thermal, hw_thermal, power_brake = (
+        (scaled(values[field], _NANO) for field in reasons) if reasons else _NONE
+    )
     rates = ask("nvmlDeviceGetUtilizationRates")
     used, free, reserved = _memory(ask)
     instant = scaled(values[fields.POWER_INSTANT], _MILLI)
@@ -60,9 +63,10 @@ def read_sample(handle: Handle) -> GpuSample:
         clock_event_reasons=_reasons(ask),
         sw_power_cap_seconds=scaled(values[fields.SW_POWER_CAP_NS], _NANO),
         sync_boost_seconds=scaled(values[fields.SYNC_BOOST_NS], _NANO),
-        sw_thermal_seconds=scaled(values[fields.SW_THERMAL_NS], _NANO),
-        hw_thermal_seconds=scaled(values[fields.HW_THERMAL_NS], _NANO),
-        hw_power_brake_seconds=scaled(values[fields.HW_POWER_BRAKE_NS], _NANO),
+        thermal_seconds=scaled(values[fields.THERMAL_NS], _NANO),
+        sw_thermal_seconds=sw_thermal,
+        hw_thermal_seconds=hw_thermal,
+        hw_power_brake_seconds=power_brake,
         memory_used_bytes=used,
         memory_free_bytes=free,
         memory_reserved_bytes=reserved,
@@ -85,6 +89,12 @@ def read_pcie_throughput(handle: Handle) -> PcieThroughput:
         sent_bytes_per_second=None if sent is None else sent * 1000,
         received_bytes_per_second=None if received is None else received * 1000,
     )
+
+
+@cache
+def _query(driver: tuple[int, ...]) -> tuple[FieldQuery, tuple[int, int, int] | None]:
+    reasons = reason_counters(driver)
+    return FieldQuery((*_FIELDS, *(reasons or ()))), reasons
 
 
 def _temperature(ask: Reader) -> int | None:

@@ -1,6 +1,6 @@
 """The slow reading: modes, limits, links, memory repairs, who uses the GPU."""
 
-from bee_gpu.facts.state import EccCounts, GpuProcess, GpuState, RemapAvailability, SramErrors
+from bee_bus.documents.gpu.state import EccCounts, GpuProcess, GpuState, RemapAvailability, SramErrors
 from bee_gpu.nvml import structures
 from bee_gpu.nvml.counters import read_counters
 from bee_gpu.nvml.fields import scaled

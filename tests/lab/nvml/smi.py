@@ -6,7 +6,7 @@ Only values that both have. A value that the GPU does not support is "N/A".
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 
-from bee_gpu.facts import GpuIdentity, GpuSample, GpuState
+from bee_bus.documents.gpu import GpuIdentity, GpuSample, GpuState
 from bee_gpu.reasons import REASONS
 
 NOT_THERE = ("N/A", "Requested functionality has been deprecated")

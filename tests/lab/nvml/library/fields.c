@@ -26,7 +26,6 @@ static const Field fields[] = {
     UINT(190, power_limit_enforced) UINT(192, power_limit)
     INT(193, tlimit_shutdown) INT(194, tlimit_slowdown) INT(195, tlimit_memory_max) INT(196, tlimit_gpu_max)
     UINT(230, recovery_action)
-    ULL(269, sw_thermal_ns) ULL(270, hw_thermal_ns) ULL(271, hw_power_brake_ns)
     {0, 0, 0},
 };
 
@@ -118,6 +117,17 @@ static void put_link_traffic(nvmlFieldValue_t *field, const Gpu *gpu) {
     put(field, TYPE_UNSIGNED_LONG_LONG, field->fieldId >= 140 ? kib * 1.12 : kib);
 }
 
+/* How long thermal slowdown and the power brake held. Drivers 575 and early 580 have them at 251 to 253, later ones at
+ * 269 to 271, and each has settings of power smoothing where the other has these. */
+static void put_reason_counter(nvmlFieldValue_t *field, const Gpu *gpu) {
+    const Number *counters[] = {&gpu->sw_thermal_ns, &gpu->hw_thermal_ns, &gpu->hw_power_brake_ns};
+    unsigned int first = gpu->reason_counter_field.error ? 0 : (unsigned int)gpu->reason_counter_field.value;
+    if (first != 0 && field->fieldId >= first && field->fieldId < first + 3)
+        put_number(field, TYPE_UNSIGNED_LONG_LONG, gpu, counters[field->fieldId - first]);
+    else if (first == 251 || field->fieldId <= 253)
+        put(field, TYPE_UNSIGNED_INT, 3);
+}
+
 static void put_field(nvmlFieldValue_t *field, const Gpu *gpu) {
     const Telemetry *live = &gpu->live;
     unsigned int id = field->fieldId;
@@ -128,6 +138,7 @@ static void put_field(nvmlFieldValue_t *field, const Gpu *gpu) {
         case 83: case 191: put_live(field, TYPE_UNSIGNED_LONG_LONG, &gpu->energy, (double)live->energy_mj); return;
         case 138: case 139: case 140: case 141: put_link_traffic(field, gpu); return;
         case 161: case 162: case 163: case 164: case 165: case 166: put_link(field, gpu); return;
+        case 251: case 252: case 253: case 269: case 270: case 271: put_reason_counter(field, gpu); return;
         case 185: put_live(field, TYPE_UNSIGNED_INT, &gpu->power_average, live->power_average_mw); return;
         case 186: put_live(field, TYPE_UNSIGNED_INT, &gpu->power_idle, live->power_mw); return;
         case 197: case 198: { /* bytes since the driver was loaded, in 32 bits: they wrap */

@@ -40,7 +40,7 @@ typedef struct {
     X(video_clock_max) X(graphics_clock_min) X(application_graphics_clock) X(application_memory_clock) \
     X(boost_clock) X(memory_clock_low) X(graphics_clock_low_max) \
     X(reasons_supported) X(reasons_forced) X(performance_state) \
-    X(sw_thermal_ns) X(hw_thermal_ns) X(hw_power_brake_ns) \
+    X(reason_counter_field) X(sw_thermal_ns) X(hw_thermal_ns) X(hw_power_brake_ns) \
     X(violation_power_ns) X(violation_thermal_ns) X(violation_sync_boost_ns) X(violation_board_ns) \
     X(violation_low_utilization_ns) X(violation_reliability_ns) \
     X(pcie_gen) X(pcie_gen_idle) X(pcie_gen_max) X(pcie_gen_gpu_max) X(pcie_width) X(pcie_width_max) \

@@ -11,12 +11,12 @@ static const struct { nvmlReturn_t code; const char *text; } errors[] = {
     {8, "Insufficient External Power"}, {9, "Driver Not Loaded"}, {10, "Timeout"},
     {11, "Interrupt Request Issue"}, {12, "NVML Shared Library Not Found"}, {13, "Function Not Found"},
     {14, "Corrupted infoROM"}, {15, "GPU is lost"}, {16, "GPU requires reset"},
-    {17, "The operating system has blocked the request"}, {18, "Driver/library version mismatch"},
+    {17, "GPU access blocked by the operating system"}, {18, "Driver/library version mismatch"},
     {19, "In use by another client"}, {20, "Insufficient Memory"}, {21, "No data"},
-    {22, "vGPU operation is not available on target device"}, {23, "Insufficient Resources"},
-    {24, "Frequency not supported"}, {25, "Argument version mismatch"},
-    {26, "Requested functionality has been deprecated"}, {27, "Not Ready"}, {28, "GPU Not Found"},
-    {29, "Invalid State"},
+    {22, "vGPU ECC not supported"}, {23, "Insufficient Resources"},
+    {24, "Invalid Frequency"}, {25, "Argument version mismatch"},
+    {26, "Requested functionality has been deprecated"}, {27, "System is not in ready state"},
+    {28, "No supported GPUs were found"}, {29, "Resource not in correct state to perform requested operation"},
 };
 
 EXPORT const char *nvmlErrorString(nvmlReturn_t result) {
@@ -25,13 +25,11 @@ EXPORT const char *nvmlErrorString(nvmlReturn_t result) {
     return "Unknown Error";
 }
 
-/* Versions are answered without initialisation, as long as a driver is there. */
 static nvmlReturn_t version(size_t place, char *out, unsigned int length) {
     machine_lock();
     const Machine *machine = machine_now();
-    nvmlReturn_t status = machine == NULL || machine->driver == DRIVER_UNLOADED
-                              ? NVML_ERROR_DRIVER_NOT_LOADED
-                              : answer_string((const char *)machine + place, out, length);
+    nvmlReturn_t status = machine == NULL ? NVML_ERROR_UNKNOWN
+                                          : answer_string((const char *)machine + place, out, length);
     machine_unlock();
     return status;
 }
@@ -41,17 +39,19 @@ EXPORT nvmlReturn_t nvmlSystemGetDriverVersion(char *out, unsigned int length) {
     return status ? status : version(offsetof(Machine, driver_version), out, length);
 }
 
+/* The library knows its own version without a driver and without initialisation. */
 EXPORT nvmlReturn_t nvmlSystemGetNVMLVersion(char *out, unsigned int length) {
     return version(offsetof(Machine, nvml_version), out, length);
 }
 
 EXPORT nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *out) {
+    nvmlReturn_t status = call_plain(__func__);
+    if (status) return status;
+    if (out == NULL) return NVML_ERROR_INVALID_ARGUMENT;
     machine_lock();
     const Machine *machine = machine_now();
-    nvmlReturn_t status = out == NULL ? NVML_ERROR_INVALID_ARGUMENT
-                        : machine == NULL || machine->driver == DRIVER_UNLOADED ? NVML_ERROR_DRIVER_NOT_LOADED
-                                                                                : NVML_SUCCESS;
-    if (status == NVML_SUCCESS) *out = machine->cuda_version;
+    if (machine == NULL) status = NVML_ERROR_UNKNOWN;
+    else *out = machine->cuda_version;
     machine_unlock();
     return status;
 }
@@ -140,14 +140,17 @@ EXPORT nvmlReturn_t nvmlDeviceGetHandleByPciBusId(const char *address, nvmlDevic
 }
 
 EXPORT nvmlReturn_t nvmlGetExcludedDeviceCount(unsigned int *count) {
+    nvmlReturn_t status = call_plain(__func__);
+    if (status) return status;
     if (count == NULL) return NVML_ERROR_INVALID_ARGUMENT;
     *count = 0;
     return NVML_SUCCESS;
 }
 
 EXPORT nvmlReturn_t nvmlGetExcludedDeviceInfoByIndex(unsigned int index, nvmlExcludedDeviceInfo_t *info) {
+    nvmlReturn_t status = call_plain(__func__);
     (void)index, (void)info;
-    return NVML_ERROR_INVALID_ARGUMENT;
+    return status ? status : NVML_ERROR_INVALID_ARGUMENT;
 }
 
 EXPORT nvmlReturn_t nvmlSystemGetProcessName(unsigned int pid, char *out, unsigned int length) {

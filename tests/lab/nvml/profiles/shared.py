@@ -69,7 +69,12 @@ COMMON: Mapping[str, float | str] = {
     "event_types": 0x1B,  # single and double bit ECC, Xid, clocks
 }
 
-REASON_COUNTERS: Mapping[str, float | str] = {"sw_thermal_ns": 0, "hw_thermal_ns": 0, "hw_power_brake_ns": 0}
+REASON_COUNTERS: Mapping[str, float | str] = {
+    "reason_counter_field": 269,
+    "sw_thermal_ns": 0,
+    "hw_thermal_ns": 0,
+    "hw_power_brake_ns": 0,
+}
 AER: Mapping[str, float | str] = {
     f"aer_{what}": 0
     for what in (

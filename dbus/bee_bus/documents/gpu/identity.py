@@ -21,14 +21,15 @@ class TemperatureLimits(Document):
 
 
 class GpuIdentity(Document):
-    """``id`` is the PCI address ("0000:3b:00.0"); ``index`` is NVML's number, which can change.
+    """``id`` is the PCI address ("0000:3b:00.0"); ``index`` is NVML's number, which can change;
+    absent for a GPU that another driver runs.
 
     ``clock_event_reasons_supported`` and ``event_types_supported`` are masks of NVML.
     ``inforom_valid`` is the result of the infoROM's own checksums.
     """
 
     id: str
-    index: int
+    index: int | None = None
     uuid: str | None = None
     name: str | None = None
     brand: str | None = None

@@ -3,9 +3,9 @@
 ``problems`` holds a sentence for each thing that the GPU should have told and did not.
 """
 
-from bee_gpu.facts.identity import GpuIdentity, TemperatureLimits
-from bee_gpu.facts.sample import GpuSample, PcieThroughput
-from bee_gpu.facts.state import (
+from bee_bus.documents.gpu.identity import GpuIdentity, TemperatureLimits
+from bee_bus.documents.gpu.sample import GpuSample, PcieThroughput
+from bee_bus.documents.gpu.state import (
     EccCounts,
     Fabric,
     GpuCounters,
