@@ -81,7 +81,7 @@ def test_all_areas_custom_fields_and_private_data() -> None:
 
     assert fru.internal_use is not None and fru.internal_use.startswith("dead")
     assert fru.chassis is not None and fru.board is not None and fru.product is not None
-    assert (fru.chassis.chassis_type_code, fru.chassis.part_number) == (0x17, "CSE-418")
+    assert (fru.chassis.chassis_type, fru.chassis.part_number) == ("Rack Mount Chassis", "CSE-418")
     assert fru.chassis.custom == ("rack 7", "U12")
     assert fru.board.custom == ("F1",)
     assert (fru.product.asset_tag, fru.product.fru_file_id, fru.product.custom) == ("FF", "GG", ("HH", "II"))
@@ -252,6 +252,18 @@ class TestRecords:
         assert compatibility.facts["code_mask"] == "ff"
         assert (vendor.type_name, vendor.facts, vendor.hex) == ("OEM", {"manufacturer_id": 10876}, "7c2a0001")
         assert (reserved.type_name, reserved.hex) == ("reserved", "01")
+
+    @pytest.mark.parametrize("blank", [b"\0", b"\xff"])
+    def test_blank_memory_holds_none(self, blank: bytes) -> None:
+        image = made.image(
+            product=made.product(0, latin("ACME")), records=made.record(0xC0, b"abc") + blank * 400
+        )
+
+        fru = decode_fru(image)
+
+        assert len(fru.records) == 1
+        assert not fru.defects
+        assert fru_extent(image, 4096) < 60
 
     def test_a_record_with_too_little_in_it_shows_its_bytes(self) -> None:
         fru = decode_fru(made.image(records=made.record(0x00, b"\x98\x08", last=True)))

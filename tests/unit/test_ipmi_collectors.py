@@ -477,6 +477,17 @@ class TestPowerSupplies:
 
         assert [psu.present for psu in psus.psus] == [True, None]  # the first by its FRU data
 
+    async def test_a_bay_of_which_nothing_can_be_read_is_empty(self, control: BmcControl) -> None:
+        status = control.bmc.sensor("PS2 Status")
+        assert isinstance(status, DiscreteSensor)
+        status.available = False
+        del control.bmc.frus[2]
+
+        _, psus, _ = await sections_of(control.machine())
+
+        assert [psu.present for psu in psus.psus] == [True, False]
+        assert not psus.problems
+
     async def test_one_that_is_there_and_whose_data_is_not(self, control: BmcControl) -> None:
         del control.bmc.frus[2]
 
@@ -517,6 +528,20 @@ class TestPowerSupplies:
         _, psus, _ = await sections_of(control.machine())
 
         assert [(psu.id, psu.name) for psu in psus.psus] == [("psu1", "PS1"), ("psu2", "PS2")]
+
+    async def test_status_sensors_that_share_one_entity_are_told_apart_by_their_names(
+        self, control: BmcControl
+    ) -> None:
+        status = control.bmc.sensor("PS2 Status")
+        assert isinstance(status, DiscreteSensor)
+        status.instance, status.states = 1, 0
+        del control.bmc.frus[2]
+
+        _, psus, _ = await sections_of(control.machine())
+
+        assert [(psu.name, psu.present) for psu in psus.psus if psu.present is not None] == [
+            *(("PS1", True), ("PS2", False))
+        ]
 
     async def test_watts_on_either_side(self, control: BmcControl) -> None:
         for number, name in ((0x71, "PS2 PIN"), (0x72, "PS2 Output Power")):

@@ -71,7 +71,11 @@ class _Bay:
             return True
         if False in told:
             return False
-        return True if self.fru and self.fru.fru else None
+        if self.fru and self.fru.fru:
+            return True
+        # Of a part that is not there a BMC has no reading (IPMI 2.0 §35.14); a dead supply looks the same.
+        silent = [one.reading is not None and not one.reading.available for one, _ in self.status_sensors]
+        return False if any(silent) else None
 
 
 _ENTITY_PRESENCE = 0x25
@@ -96,36 +100,45 @@ def _presence(one: SensorFacts) -> bool | None:
 
 def _bays(facts: IpmiFacts) -> list[_Bay]:
     """The bays in the order of their numbers. A redundancy sensor is about all of them and makes none."""
+    sensors = [(one, sensor) for one, sensor in sensors_of(facts) if one.record.event_type != REDUNDANCY_TYPE]
+    keys = _Keys([one.record for one, _ in sensors if _is_status(one.record)])
     bays: dict[_Key, _Bay] = {}
-    by_entity = [
-        (one, sensor) for one, sensor in sensors_of(facts) if one.record.event_type != REDUNDANCY_TYPE
-    ]
-    for one, sensor in by_entity:
-        if _makes_bay(one):
-            bays.setdefault(_key(one), _Bay(sensor.location or sensor.name, one.record.entity_instance))
+    for one, sensor in sensors:
+        if _makes_bay(one.record):
+            bay = _Bay(sensor.location or sensor.name, one.record.entity_instance)
+            bays.setdefault(keys.of(one.record), bay)
     for fru in facts.frus:
         place = fru.locator
         if place.entity_id == ENTITY_POWER_SUPPLY:
             bay = _Bay(entity_name(place.entity_id, place.entity_instance), place.entity_instance)
-            bays.setdefault(_entity_key(place), bay).fru = fru
-    for one, sensor in by_entity:
-        if (found := bays.get(_key(one))) is not None:
+            bays.setdefault(keys.of(place), bay).fru = fru
+    for one, sensor in sensors:
+        if (found := bays.get(keys.of(one.record))) is not None:
             found.sensors.append((one, sensor))
     return [bays[key] for key in sorted(bays)]
 
 
-_Key = tuple[int, int, int]
+_Key = tuple[int, int, int, int]
 
 
-def _key(one: SensorFacts) -> _Key:
-    """The entity; a status sensor that names another kind of entity stands for a supply of its own."""
-    record = one.record
-    if record.entity_id != ENTITY_POWER_SUPPLY and _is_status(one):
-        return 0x100, record.owner.address, record.number
-    return _entity_key(record)
+class _Keys:
+    """Which bay a sensor or a FRU device belongs to: its entity, as far as entities tell supplies apart."""
+
+    def __init__(self, status: list[SensorRecord]) -> None:
+        numbers = {(_entity(record), _number(record.name)) for record in status}
+        entities = [entity for entity, _ in numbers]
+        # "PS1 Status" and "PS2 Status" of one and the same entity: their names are all that tells them apart.
+        self._shared = {entity for entity in entities if entities.count(entity) > 1}
+
+    def of(self, place: SensorRecord | FruLocator) -> _Key:
+        entity = _entity(place)
+        number = _number(place.name)
+        if isinstance(place, SensorRecord) and _is_status(place) and place.entity_id != ENTITY_POWER_SUPPLY:
+            return *entity, 0x100 + place.number if number is None else number  # a supply of its own
+        return *entity, number or 0 if entity in self._shared else 0
 
 
-def _entity_key(place: SensorRecord | FruLocator) -> _Key:
+def _entity(place: SensorRecord | FruLocator) -> tuple[int, int, int]:
     owner = place.owner.address if place.entity_instance >= DEVICE_RELATIVE else 0
     return place.entity_id, owner, place.entity_instance
 
@@ -138,14 +151,15 @@ def _numbered(bays: list[_Bay]) -> list[tuple[int, _Bay]]:
     return list(zip(numbers, bays, strict=True))
 
 
-def _is_status(one: SensorFacts) -> bool:
-    return one.record.sensor_type == POWER_SUPPLY and one.record.event_type == SPECIFIC_TYPE
+def _is_status(record: SensorRecord) -> bool:
+    return record.sensor_type == POWER_SUPPLY and record.event_type == SPECIFIC_TYPE
 
 
-def _makes_bay(one: SensorFacts) -> bool:
-    record = one.record
+def _makes_bay(record: SensorRecord) -> bool:
     on_supply = record.entity_id == ENTITY_POWER_SUPPLY
-    return _is_status(one) or (on_supply and (record.sensor_type == POWER_SUPPLY or "Watts" in record.unit))
+    return _is_status(record) or (
+        on_supply and (record.sensor_type == POWER_SUPPLY or "Watts" in record.unit)
+    )
 
 
 def _psu(bay: _Bay, number: int) -> Psu:
@@ -226,7 +240,7 @@ async def _type_39(machine: Machine) -> list[PowerSupply]:
 def _completed(psu: Psu, supplies: list[PowerSupply]) -> Psu:
     """The supply with what SMBIOS adds: the entry of its serial number, else the only one of its bay."""
     matches = [one for one in supplies if psu.serial and one.serial_number == psu.serial]
-    number = _last_number(psu.name)
+    number = _number(psu.name)
     if not matches and psu.serial is None and psu.present is not False and number is not None:
         matches = [one for one in supplies if _bay_number(one) == number]
     if len(matches) != 1:
@@ -245,11 +259,11 @@ def _completed(psu: Psu, supplies: list[PowerSupply]) -> Psu:
 
 
 def _bay_number(supply: PowerSupply) -> int | None:
-    return next(
-        (n for text in (supply.location, supply.device_name) if (n := _last_number(text)) is not None), None
-    )
+    by_location = _number(supply.location)
+    return by_location if by_location is not None else _number(supply.device_name)
 
 
-def _last_number(text: str | None) -> int | None:
-    numbers = re.findall(r"\d+", text or "")
-    return int(numbers[-1]) if numbers else None
+def _number(text: str | None) -> int | None:
+    """The number in a bay's name."""
+    found = re.search(r"\d+", text or "")
+    return int(found[0]) if found else None

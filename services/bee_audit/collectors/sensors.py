@@ -39,15 +39,6 @@ def sensors_of(facts: IpmiFacts) -> list[tuple[SensorFacts, Sensor]]:
     return found
 
 
-def sensor_ids(facts: IpmiFacts) -> dict[tuple[int, int], str]:
-    """Names by controller address and sensor number, those of sensors that only log events too."""
-    return {
-        (record.owner.address, record.number): record.name
-        for record in facts.records
-        if isinstance(record, SensorRecord) and record.name
-    }
-
-
 def _identity(record: SensorRecord, *, unique: bool, taken: set[str]) -> str:
     identity = record.name if unique and record.name else f"{record.name or 'sensor'} (0x{record.number:02X})"
     if identity in taken:  # of another controller, or a second record of the same sensor

@@ -14,6 +14,7 @@ from bee_audit.decode import DecodeError
 from bee_audit.decode.fru_facts import Fru, FruArea, FruBoard, FruChassis, FruProduct
 from bee_audit.decode.fru_records import FruRecord, decode_records, records_end
 from bee_audit.decode.ipmi_text import TEXT, decode_text, is_printable_ascii
+from bee_audit.decode.smbios.system import CHASSIS_TYPE
 
 FRU_LIMIT_BYTES = 1 << 16  # what offsets of 16 bits reach (IPMI 2.0 §34.2)
 AREAS = ("internal_use", "chassis", "board", "product", "multirecord")
@@ -141,6 +142,7 @@ class _Reading:
         texts, custom = self.fields("chassis", area, start=3, count=2, language=0, english=frozenset())
         return FruChassis(
             chassis_type_code=area[2],
+            chassis_type=CHASSIS_TYPE.get(area[2] & 0x7F),
             part_number=texts[0],
             serial_number=texts[1],
             custom=custom,

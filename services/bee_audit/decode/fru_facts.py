@@ -16,7 +16,8 @@ class FruArea(Document):
 class FruChassis(Document):
     """Chapter 10. Text fields that are empty are absent."""
 
-    chassis_type_code: int  # as in SMBIOS 3.7 §7.4.1
+    chassis_type_code: int
+    chassis_type: str | None = None  # SMBIOS 3.7 §7.4.1
     part_number: str | None = None
     serial_number: str | None = None
     custom: tuple[str, ...] = ()

@@ -36,6 +36,8 @@ def decode_records(data: bytes, offset: int) -> tuple[tuple[FruRecord, ...], int
         if len(raw) < _HEADER_BYTES:
             defects.append(f"{name} lies past the end of the data")
             break
+        if raw in _BLANK:
+            break
         if sum(raw) & 0xFF:
             # Its length cannot be trusted, and with it nothing that follows.
             defects.append(f"the header checksum of {name} is wrong")
@@ -76,7 +78,7 @@ def records_end(data: bytes, offset: int) -> int:
         raw = data[position : position + _HEADER_BYTES]
         if len(raw) < _HEADER_BYTES:
             return position + _HEADER_BYTES
-        if sum(raw) & 0xFF:
+        if raw in _BLANK or sum(raw) & 0xFF:
             return position + len(raw)
         header = _HEADER.parse(raw)
         position += len(raw) + int(header.length)
@@ -90,6 +92,7 @@ _HEADER = Struct(
     "type_code" / Int8ub, "flags" / Int8ub, "length" / Int8ub, "checksum" / Int8ub, "header_checksum" / Int8ub
 )
 _HEADER_BYTES = 5
+_BLANK = (bytes(_HEADER_BYTES), b"\xff" * _HEADER_BYTES)  # nobody wrote records there, or any more of them
 _TYPE_NAMES = {
     0x00: "power supply information",
     0x01: "DC output",

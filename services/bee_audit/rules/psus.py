@@ -10,7 +10,7 @@ from bee_bus.documents.psus import Psu
 
 
 def absent(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """A bay without a supply beside others that have one."""
+    """A bay without a supply, or with one that says nothing at all, beside others that have one."""
     psus = _psus(hardware)
     empty = [psu for psu in psus if psu.present is False]
     present = [psu for psu in psus if psu.present]
