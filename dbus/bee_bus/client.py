@@ -185,6 +185,8 @@ class JobClient:
             async with asyncio.timeout(deadline_seconds), self._followed() as changes:
                 while True:
                     properties = await changes.get()
+                    if properties is None and self.bus.connection.lost.done():
+                        raise errors.Disconnected("the bus went away before the job had ended")
                     if properties is None:
                         raise errors.ServiceGone("the service ended before the job did")
                     if on_change is not None:
@@ -213,6 +215,10 @@ class JobClient:
         def gone(*_: object) -> None:
             changes.put_nowait(None)
 
+        def owner_changed(message: Message) -> None:
+            if message.body[1]:  # the old owner; a service that is only just started has none
+                gone()
+
         wanted = Match(
             sender=self.service,
             path=self.path,
@@ -228,7 +234,10 @@ class JobClient:
         )
         connection.lost.add_done_callback(gone)
         try:
-            async with connection.subscription(leaving, gone), connection.subscription(wanted, changed):
+            async with (
+                connection.subscription(leaving, owner_changed),
+                connection.subscription(wanted, changed),
+            ):
                 try:
                     known.update(await self.properties() | early)
                 except (errors.ServiceUnknown, errors.ServiceGone, errors.UnknownObject) as error:

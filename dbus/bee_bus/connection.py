@@ -24,6 +24,7 @@ from dbus_next.message import Message
 
 from bee_bus import errors
 from bee_bus.names import DBUS, DBUS_PATH
+from bee_bus.reader import BoundedUnmarshaller
 from bee_bus.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -178,13 +179,17 @@ class Connection(MessageBus):
             else:
                 answer.set_result(reply)
 
-        self._method_return_handlers[message.serial] = arrived
-        self.send(message)
         try:
+            self._method_return_handlers[message.serial] = arrived
+            self.send(message)
             async with asyncio.timeout(deadline_seconds):
                 reply = await answer
         except TimeoutError:
+            _discard(answer)
             raise errors.NoReply(f"{destination} did not answer {member} in {deadline_seconds:g} s") from None
+        except asyncio.CancelledError:
+            _discard(answer)
+            raise
         finally:
             self._method_return_handlers.pop(message.serial, None)
         if reply.message_type is MessageType.ERROR:
@@ -309,6 +314,9 @@ class Connection(MessageBus):
             _close_fds(message.unix_fds)  # it came after its deadline
         return False
 
+    def _create_unmarshaller(self) -> BoundedUnmarshaller:
+        return BoundedUnmarshaller(self._stream, self._sock)  # type: ignore[no-untyped-call]
+
     async def _auth_readline(self) -> str:
         # dbus-next reads on forever when the other side hangs up during the handshake.
         line = b""
@@ -357,6 +365,12 @@ class _SocketUser(AuthExternal):
 
 def system_bus_address() -> str:
     return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or "unix:path=/run/dbus/system_bus_socket"
+
+
+def _discard(answer: "asyncio.Future[Message]") -> None:
+    """Close the files of an answer that came in the moment when nobody wanted it any more."""
+    if answer.done() and not answer.cancelled() and answer.exception() is None:
+        _close_fds(answer.result().unix_fds)
 
 
 def _close_fds(fds: Sequence[int]) -> None:

@@ -21,6 +21,7 @@ from bee_bus.connection import Connection
 from bee_bus.interface import Interface, results_to_body
 from bee_bus.interfaces import Method
 from bee_bus.names import INTROSPECTABLE, OBJECT_MANAGER, PEER
+from bee_bus.reader import CALL_LIMIT_BYTES, is_too_large
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,8 @@ class ObjectTree:
     def handle(self, message: Message) -> None:
         """Answer a method call: at once, or from a task of its own."""
         try:
+            if is_too_large(message):
+                raise errors.InvalidArgs(f"{message.member} takes less than {CALL_LIMIT_BYTES >> 20} MiB")
             if message.interface in standard.INTERFACES:
                 self._reply(message, *self._standard(message))
                 return

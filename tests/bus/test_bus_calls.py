@@ -228,6 +228,20 @@ async def test_a_message_from_the_future_does_not_end_the_service(bus: LabBus) -
     assert "the bus went away" not in bus.log()
 
 
+async def test_a_huge_call_is_refused_and_holds_nobody_up(bus: LabBus) -> None:
+    """Decoding it would take dbus-next seconds, in which nobody else is answered."""
+    async with bus.client(STRANGER_UID) as stranger, bus.client() as client:
+        await call(client, "Echo", "sd", "awake", 0.0)
+        refused = asyncio.create_task(call(stranger, "Nonsense", "ay", bytes(20 << 20)))
+        assert (await call(client, "Echo", "sd", "next", 0.0, deadline_seconds=2)).body == ["next"]
+        with pytest.raises(errors.InvalidArgs, match="less than 1 MiB"):
+            await refused
+        many = ["x" * 20] * 40_000
+        with pytest.raises(errors.InvalidArgs, match="less than 1 MiB"):
+            await call(client, "Populate", "ass", many, "red")
+        assert (await call(client, "Echo", "sd", "still here", 0.0)).body == ["still here"]
+
+
 async def test_a_service_that_dies_answers_nobody_and_the_client_learns_it_at_once(make_bus: MakeBus) -> None:
     bus = make_bus(services={})
     service = bus.process(lab_service())
