@@ -44,8 +44,8 @@ _PRINTED = tuple(
 def slot_place(locator: str | None, bank_locator: str | None) -> SlotPlace | None:
     """The place of a slot; None when its names do not state a channel.
 
-    Where the two names number the sockets differently (P1-DIMMA1 in P0_Node0_Channel0), the one that is printed
-    on the board counts: it is what a person finds.
+    Where the two names number the sockets differently (P1-DIMMA1 in P0_Node0_Channel0), the one that is
+    printed on the board counts: it is what a person finds.
     """
     names = [name.strip() for name in (locator, bank_locator) if name]
     place = _first(_STATED, names) or _first(_PRINTED, names)
