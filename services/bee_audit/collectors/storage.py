@@ -10,6 +10,7 @@ import msgspec
 
 from bee_audit.collectors.disks.block import disk_of, with_report
 from bee_audit.collectors.disks.controllers import read_controllers
+from bee_audit.collectors.disks.emmc import with_emmc
 from bee_audit.collectors.disks.hidden import read_hidden, unseen_members
 from bee_audit.collectors.disks.kernel import read_kernel
 from bee_audit.collectors.disks.md import read_arrays
@@ -29,7 +30,7 @@ async def collect(machine: Machine) -> StorageSection | None:
     shown = [disk for entry in kernel.disks if (disk := disk_of(entry, kernel)) is not None]
     volumes = [disk for disk in shown if disk.raid_volume]
     asked, drives, hidden, controllers, arrays = await asyncio.gather(
-        asyncio.gather(*(_ask(smartctl, disk) for disk in shown)),
+        asyncio.gather(*(_ask(machine, smartctl, disk) for disk in shown)),
         read_nvme(machine, kernel, smartctl),
         read_hidden(kernel, smartctl, volumes),
         read_controllers(machine, kernel, volumes),
@@ -44,14 +45,14 @@ async def collect(machine: Machine) -> StorageSection | None:
     return StorageSection(disks=disks, controllers=controllers.found, arrays=arrays, problems=problems)
 
 
-async def _ask(smartctl: Smartctl, disk: Disk) -> Disk:
+async def _ask(machine: Machine, smartctl: Smartctl, disk: Disk) -> Disk:
     """The disk with its SMART data; a process is started only for one that can have some."""
     if disk.raid_volume:
         return msgspec.structs.replace(
             disk, health_unread="a volume of a RAID controller has no health of its own"
         )
     if disk.transport == "mmc":
-        return disk
+        return await with_emmc(machine, disk)
     if disk.virtual and disk.transport != "sata":
         # Hypervisors emulate SMART for ATA and NVMe, never for these.
         return msgspec.structs.replace(disk, health_unread="a virtual disk has no health of its own")

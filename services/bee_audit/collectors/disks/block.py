@@ -40,8 +40,6 @@ def disk_of(entry: Entry, kernel: Kernel) -> Disk | None:
     properties = kernel.udev.get(entry.name, {})
     transport = _transport(entry)
     vendor, model = clean(entry.text("device/vendor") or ""), clean(entry.text("device/model") or "")
-    if transport == "mmc":
-        model = clean(entry.text("device/name") or "")
     if vendor == "ATA" or re.fullmatch(r"0x[0-9a-f]+", vendor or ""):
         vendor = None  # the SCSI layer's name for it, or a number of the virtio bus
     virtual = transport == "virtio" or entry.name.startswith("xvd")
@@ -75,7 +73,6 @@ def disk_of(entry: Entry, kernel: Kernel) -> Disk | None:
         read_only=bool(entry.integer("ro")),
         link_gbps=link,
         link_port_maximum_gbps=port_maximum,
-        percentage_used=_emmc_used(entry),
     )
 
 
@@ -180,13 +177,13 @@ def _serial(entry: Entry, properties: Mapping[str, str]) -> str:
     for key in ("ID_SCSI_SERIAL", "ID_SERIAL_SHORT"):
         if serial := properties.get(key):
             return serial
-    return entry.text("serial") or entry.text("device/serial") or ""
+    return entry.text("serial") or ""
 
 
 def _wwn(entry: Entry, properties: Mapping[str, str]) -> str | None:
     text = properties.get("ID_WWN_WITH_EXTENSION") or properties.get("ID_WWN")
     if text is None:
-        wwid = entry.text("wwid") or entry.text("device/wwid") or ""
+        wwid = entry.text("wwid") or ""
         text = wwid if wwid.startswith(("naa.", "eui.", "uuid.")) else None
     return text.removeprefix("0x").removeprefix("naa.").lower() if text else None
 
@@ -204,14 +201,3 @@ def _is_volume(entry: Entry, kernel: Kernel, vendor: str | None, model: str | No
     if _ALWAYS_VOLUMES.match(driver):
         return address[1] == 0 and vendor is not None
     return vendor is not None and bool(_VOLUME_MODELS.search(f"{vendor or ''} {model or ''}"))
-
-
-def _emmc_used(entry: Entry) -> int | None:
-    """Device life time estimation (JEDEC eMMC 5.1 §7.4.44), in tenths of a life, for two kinds of cells."""
-    steps = [int(text, 16) for text in (entry.text("device/life_time") or "").split() if _is_hex(text)]
-    worst = max(steps, default=0)
-    return worst * 10 if 1 <= worst <= 11 else None
-
-
-def _is_hex(text: str) -> bool:
-    return re.fullmatch(r"0x[0-9a-fA-F]{1,2}", text) is not None

@@ -20,7 +20,7 @@ from bee_audit.decode.raid_tools import (
 from bee_bus.documents.storage import Disk, StorageController
 from bee_machine import Machine, ToolError, ToolMissing
 
-DEADLINE_SECONDS = 40.0  # vendors' tools talk to slow firmware; a full storcli takes 10 s with many drives
+DEADLINE_SECONDS = 30.0  # vendors' tools talk to slow firmware; a full storcli takes 10 s with many drives
 MAXIMUM_CONTROLLERS = 16
 USB_DRIVERS = ("usb-storage", "uas")
 STORCLI = ("storcli64", "storcli", "perccli64", "perccli")
@@ -179,9 +179,17 @@ async def _sas_ircu(machine: Machine) -> tuple[StorageController, ...]:
         except ToolMissing:
             missing += 1
             continue
-        for number, address in decode_sas_ircu_list(listed.stdout).items():
-            shown = await machine.run(tool, str(number), "DISPLAY", deadline_seconds=DEADLINE_SECONDS)
-            found.append(decode_sas_ircu(shown.stdout, address=address))
+        adapters = dict(list(decode_sas_ircu_list(listed.stdout).items())[:MAXIMUM_CONTROLLERS])
+        shown = await asyncio.gather(
+            *(
+                machine.run(tool, str(number), "DISPLAY", deadline_seconds=DEADLINE_SECONDS)
+                for number in adapters
+            )
+        )
+        found += [
+            decode_sas_ircu(one.stdout, address=address)
+            for one, address in zip(shown, adapters.values(), strict=True)
+        ]
     if missing == 2:
         raise ToolMissing("neither sas3ircu nor sas2ircu is installed")
     return tuple(found)

@@ -21,16 +21,24 @@ _PLAIN_DRIVERS = re.compile(
 # smartctl can ask these for disk N, but not which N there are. Numbers have gaps where bays are empty.
 _NUMBERED_DRIVERS = ("hpsa", "smartpqi")
 _NUMBERS_AT_ONCE, _NUMBERS_AT_MOST = 16, 128
+DEADLINE_SECONDS = 75.0  # for all of them: a scan, then a disk that hangs
 _BUS = re.compile(r"/dev/bus/(\d+)")
 
 
 async def read_hidden(kernel: Kernel, smartctl: Smartctl, volumes: Sequence[Disk]) -> list[Disk]:
     """The disks behind RAID controllers, with what they say of their health."""
-    groups = await asyncio.gather(
-        _scanned(kernel, smartctl),
-        *(_numbered(kernel, smartctl, volume) for volume in _one_per_controller(volumes, kernel)),
-    )
-    return [disk for group in groups for disk in group]
+    found: list[Disk] = []
+    try:
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await asyncio.gather(
+                _scanned(kernel, smartctl, found),
+                *(_numbered(smartctl, volume, found) for volume in _one_per_controller(volumes, kernel)),
+            )
+    except TimeoutError:
+        smartctl.problems.append(
+            f"not all disks behind RAID controllers were asked within {DEADLINE_SECONDS:g} s"
+        )
+    return found
 
 
 def unseen_members(
@@ -48,21 +56,20 @@ def unseen_members(
     )
 
 
-async def _scanned(kernel: Kernel, smartctl: Smartctl) -> list[Disk]:
+async def _scanned(kernel: Kernel, smartctl: Smartctl, found: list[Disk]) -> None:
     drivers = {host.text("proc_name") for host in kernel.hosts}
     if all(driver is None or _PLAIN_DRIVERS.match(driver) for driver in drivers):
-        return []
-    devices = await smartctl.scan()
-    reports = await asyncio.gather(*(smartctl.report(device.name, device.type) for device in devices))
-    return [
-        _hidden_disk(device.name, device.type, report, _controller_of(kernel, device.name))
-        for device, report in zip(devices, reports, strict=True)
-    ]
+        return
+
+    async def ask(name: str, kind: str) -> None:
+        report = await smartctl.report(name, kind)
+        found.append(_hidden_disk(name, kind, report, _controller_of(kernel, name)))
+
+    await asyncio.gather(*(ask(device.name, device.type) for device in await smartctl.scan()))
 
 
-async def _numbered(kernel: Kernel, smartctl: Smartctl, volume: Disk) -> list[Disk]:
+async def _numbered(smartctl: Smartctl, volume: Disk, found: list[Disk]) -> None:
     device = volume.device_nodes[0]
-    found: list[Disk] = []
     for start in range(0, _NUMBERS_AT_MOST, _NUMBERS_AT_ONCE):
         kinds = [f"cciss,{number}" for number in range(start, start + _NUMBERS_AT_ONCE)]
         reports = await asyncio.gather(*(smartctl.report(device, kind) for kind in kinds))
@@ -73,8 +80,7 @@ async def _numbered(kernel: Kernel, smartctl: Smartctl, volume: Disk) -> list[Di
         ]
         found += answered
         if not answered:
-            break
-    return found
+            return
 
 
 def _hidden_disk(device: str, kind: str, report: SmartReport | str, controller: str | None) -> Disk:

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 
 from bee_machine import Entry, Machine
 
+# Read of every block device, so only what most of them have; md.py and emmc.py read the rest.
 _BLOCK_FILES = (
     *("size", "removable", "ro", "wwid", "serial", "nsid"),
     *("queue/rotational", "queue/logical_block_size", "queue/physical_block_size"),
-    *("device/vendor", "device/model", "device/rev", "device/state", "device/raid_level", "device/wwid"),
-    "device/vpd_pg0",
-    *("device/name", "device/serial", "device/fwrev", "device/life_time"),
-    *("md/level", "md/array_state", "md/degraded", "md/raid_disks"),
-    *("md/sync_action", "md/sync_completed", "md/mismatch_cnt"),
+    *("device/vendor", "device/model", "device/rev", "device/state", "device/raid_level", "device/vpd_pg0"),
 )
 _NVME_FILES = ("model", "serial", "firmware_rev", "state", "transport", "address", "subsysnqn")
 _HOST_FILES = (
@@ -64,7 +61,7 @@ class Kernel:
 
     @property
     def arrays(self) -> tuple[Entry, ...]:
-        return tuple(entry for entry in self.blocks if entry.text("md/array_state") is not None)
+        return tuple(entry for entry in self.blocks if re.match(r"md(?:\d|_)", entry.name))
 
     def host_of(self, entry: Entry) -> Entry | None:
         found = re.search(r"/(host\d+)/", entry.real_path)

@@ -7,27 +7,40 @@ from bee_audit.collectors.disks.kernel import Kernel
 from bee_bus.documents.storage import MdArray, MdMember
 from bee_machine import Entry, Machine
 
-_NO_ARRAY = ("clear",)  # a device node that holds no array
+_FILES = (
+    *("level", "array_state", "degraded", "raid_disks"),
+    *("sync_action", "sync_completed", "mismatch_cnt"),
+)
+_NO_ARRAY = (None, "clear")  # a device node that holds no array
 
 
 async def read_arrays(machine: Machine, kernel: Kernel) -> tuple[MdArray, ...]:
-    entries = [entry for entry in kernel.arrays if entry.text("md/array_state") not in _NO_ARRAY]
-    return tuple(await asyncio.gather(*(_array(machine, entry) for entry in entries)))
+    found = await asyncio.gather(*(_array(machine, entry) for entry in kernel.arrays))
+    return tuple(array for array in found if array is not None)
 
 
-async def _array(machine: Machine, entry: Entry) -> MdArray:
-    members = await machine.read_entries(f"{entry.path}/md", files=("state", "slot", "errors"))
+async def _array(machine: Machine, entry: Entry) -> MdArray | None:
+    folder = f"{entry.path}/md"
+    files, members = await asyncio.gather(
+        machine.read_files(f"{folder}/{name}" for name in _FILES),
+        machine.read_entries(folder, files=("state", "slot", "errors")),
+    )
+    own = Entry(
+        entry.name, entry.path, entry.real_path, {path.rpartition("/")[2]: raw for path, raw in files.items()}
+    )
+    if own.text("array_state") in _NO_ARRAY:
+        return None
     sectors = entry.integer("size")
     return MdArray(
         id=entry.name,
-        level=entry.text("md/level"),
-        state=entry.text("md/array_state"),
+        level=own.text("level"),
+        state=own.text("array_state"),
         size_bytes=sectors * SECTOR_BYTES if sectors else None,
-        raid_disks=entry.integer("md/raid_disks"),
-        missing_disks=entry.integer("md/degraded"),
-        sync_action=entry.text("md/sync_action"),
-        sync_completed=entry.text("md/sync_completed"),
-        mismatched_sectors=entry.integer("md/mismatch_cnt"),
+        raid_disks=own.integer("raid_disks"),
+        missing_disks=own.integer("degraded"),
+        sync_action=own.text("sync_action"),
+        sync_completed=own.text("sync_completed"),
+        mismatched_sectors=own.integer("mismatch_cnt"),
         members=tuple(
             MdMember(
                 name=member.name.removeprefix("dev-"),

@@ -162,7 +162,9 @@ async def _with_pages(machine: Machine, disk: Disk) -> Disk:
 async def _with_optional_pages(machine: Machine, disk: Disk, controller: NvmeController) -> Disk:
     """What a drive may refuse without being judged by it."""
     entries = min(controller.error_log_entries, ERRORS_READ)
-    errors = await _ask_or_none(machine, disk, get_log_page(ERROR_LOG, entries * ERROR_ENTRY_BYTES))
+    errors = None
+    if disk.nvme is not None and disk.nvme.error_log_entries:
+        errors = await _ask_or_none(machine, disk, get_log_page(ERROR_LOG, entries * ERROR_ENTRY_BYTES))
     firmware = await _ask_or_none(machine, disk, get_log_page(FIRMWARE_LOG, FIRMWARE_BYTES))
     tests = None
     if controller.self_test_supported:
