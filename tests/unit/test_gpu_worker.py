@@ -14,7 +14,7 @@ import pytest
 from bee_gpu import nvml
 from bee_gpu.worker import Closed, NotAnswering, Worker
 from lab.nvml import FakeNvml
-from lab.nvml.here import opened
+from lab.nvml.here import opened, seen_from_here
 
 
 async def eventually(true: Callable[[], bool], *, within_seconds: float = 5.0) -> None:
@@ -75,6 +75,18 @@ async def test_a_gpu_that_hangs_is_marked_and_the_others_answer() -> None:
         assert changes == [("gpu 0", False), ("gpu 0", True)]
         for worker in workers:
             worker.close()
+
+
+async def test_an_initialisation_that_hangs_is_told() -> None:
+    with FakeNvml("h100", count=1) as fake, seen_from_here(fake):
+        fake.hang(None, "nvmlInit")
+        library = Worker("NVML")
+        with pytest.raises(NotAnswering, match="NVML does not answer: open_library"):
+            await library.ask(nvml.open_library, deadline_seconds=0.1)
+        fake.answer(None, "nvmlInit")
+        await eventually(lambda: library.answering)
+        assert await library.ask(nvml.gpu_count, deadline_seconds=5) == 1
+        library.close()
 
 
 async def test_those_who_wait_behind_a_hang_are_told_too() -> None:

@@ -4,10 +4,9 @@
 
 #include "machine.h"
 
-enum { MAGIC = 0x5E7 };
+static const double LOOK_SECONDS = 0.02; /* the real one sleeps in the kernel: waiting must cost next to nothing */
 
 struct event_set {
-    unsigned int magic;
     unsigned long long wanted[MAX_GPUS];
     unsigned int delivered[MAX_EVENTS], delivered_count; /* by the event's number, so a new file changes nothing */
     struct event_set *next;
@@ -36,7 +35,6 @@ EXPORT nvmlReturn_t nvmlEventSetCreate(nvmlEventSet_t *out) {
     if (status) return status;
     if (out == NULL) return NVML_ERROR_INVALID_ARGUMENT;
     struct event_set *set = calloc(1, sizeof *set);
-    set->magic = MAGIC;
     machine_lock();
     set->next = sets;
     sets = set;
@@ -106,12 +104,12 @@ EXPORT nvmlReturn_t nvmlEventSetWait_v2(nvmlEventSet_t set, nvmlEventData_t *out
     nvmlReturn_t status = call_plain(__func__);
     if (status) return status;
     if (out == NULL) return NVML_ERROR_INVALID_ARGUMENT;
-    for (double left = timeout_ms / 1000.0;; left -= 0.005) {
+    for (double left = timeout_ms / 1000.0;; left -= LOOK_SECONDS) {
         machine_lock();
         status = look(set, out);
         machine_unlock();
         if (status != NVML_ERROR_TIMEOUT || left <= 0) return status;
-        sleep_seconds(left < 0.005 ? left : 0.005);
+        sleep_seconds(left < LOOK_SECONDS ? left : LOOK_SECONDS);
     }
 }
 
