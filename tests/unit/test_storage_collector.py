@@ -263,6 +263,14 @@ def test_sas_disks_in_a_shelf_with_two_paths() -> None:
     assert (controller.model, controller.firmware) == ("SAS9300-8e", "16.00.10.00")
 
 
+def test_disks_whose_serial_numbers_were_blacked_out_stay_apart() -> None:
+    shelf = DiskShelf()
+    for name in ("sda", "sdb"):
+        shelf.sata(name, smartctl.hdd(serial="REDACTED"))
+    section = collected(shelf.machine())
+    assert [(one.id, one.serial) for one in section.disks] == [("sda", None), ("sdb", None)]
+
+
 def megaraid(*, drives: bool = True) -> DiskShelf:
     shelf = DiskShelf()
     host = shelf.host(0, "megaraid_sas", pci="0000:3b:00.0")

@@ -5,7 +5,7 @@ import re
 # What firmware and bridges put where a serial number should be.
 _FILLER = re.compile(
     r"""^(?:[0x]+|[f]+|\.+|-+|\*+|\?+|n/?a|none|null|unknown|default\ string|not\ (?:specified|available|set)
-        |to\ be\ filled\ .*|0?123456789(?:abcdef|0+)?|serial(?:\ number)?|dummy)$""",
+        |to\ be\ filled\ .*|0?123456789(?:abcdef|0+)?|serial(?:\ number)?|dummy|redacted)$""",
     re.IGNORECASE | re.VERBOSE,
 )
 LARGEST_COUNTER = (1 << 63) - 1
