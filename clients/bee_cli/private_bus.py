@@ -1,7 +1,7 @@
 """A system bus of one's own: the project's policies, a real polkitd and the real services, gone afterwards.
 
-    async with private_bus() as address:
-        async with Bus(address) as bus: ...
+    with PrivateBus() as private:
+        async with Bus(private.address) as bus: ...
 
 The bus daemon starts polkitd and the services when they are asked for, as systemd does on an installed
 system. polkitd has its files at fixed places, so all of it runs in a mount namespace where those places
@@ -13,27 +13,30 @@ A keeper process (`private_bus_keeper`) starts everything and ends it when this 
 
 import os
 import select
-import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from bee_bus.names import POLKIT, SERVICES
-from bee_cli.errors import CliError
+from bee_cli.private_bus_files import (
+    PrivateBusError,
+    already_installed,
+    new_folder,
+    project_actions,
+    project_policies,
+    project_rules,
+    write_bus,
+    write_covers,
+)
 from bee_cli.programs import ProgramMissing, program
 
 START_SECONDS = 20.0
 END_SECONDS = 15.0
-
-# Where polkitd reads actions and rules; newer versions read all of them, older ones the first two.
-POLKIT_FOLDERS = ("/usr/share/polkit-1", "/etc/polkit-1", "/run/polkit-1", "/usr/local/share/polkit-1")
 
 _POLKITD = (
     "/usr/lib/polkit-1/polkitd",
@@ -42,20 +45,10 @@ _POLKITD = (
     "/usr/lib/policykit-1/polkitd",
 )
 
-
-class PrivateBusError(CliError):
-    """The private bus could not be set up; the hint says what is needed."""
-
-
-@asynccontextmanager
-async def private_bus() -> AsyncIterator[str]:
-    """A private bus with bee's services; yields its address."""
-    bus = PrivateBus()
-    try:
-        bus.start()  # a few hundredths of a second, and nothing else is running yet
-        yield bus.address
-    finally:
-        bus.stop()
+_FOR_ORDINARY_USERS = (
+    "apt install uidmap, with a range for this user in /etc/subuid and /etc/subgid; or run as root"
+)
+_FOR_CONTAINERS = "give the container CAP_SYS_ADMIN, or install bee's polkit files in it (make install)"
 
 
 class PrivateBus:
@@ -80,9 +73,9 @@ class PrivateBus:
         self._services = dict(_own_services() if services is None else services)
         if polkit is not None:
             self._services[POLKIT] = list(polkit) or [_polkitd()]
-        self._policies = _files("dbus/system.d", "dbus-1/system.d", ".conf") if policies is None else policies
-        self._actions = _files("dbus/polkit", "polkit-1/actions", ".policy") if actions is None else actions
-        self._rules = _files("dbus/polkit", "polkit-1/rules.d", ".rules") if rules is None else rules
+        self._policies = project_policies() if policies is None else policies
+        self._actions = project_actions() if actions is None else actions
+        self._rules = project_rules() if rules is None else rules
         self._covers = dict(covers or {})
         self._folder: Path | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
@@ -130,21 +123,22 @@ class PrivateBus:
         daemon = shutil.which("dbus-daemon", path=os.environ.get("PATH", os.defpath) + ":/usr/bin")
         if daemon is None:
             raise PrivateBusError("there is no dbus-daemon", "apt install dbus-daemon")
-        self._folder = _short_folder()
-        self._write_files()
-        covered = [*POLKIT_FOLDERS, *self._covers]
+        self._folder = folder = new_folder()
+        write_bus(folder, services=self._services, policies=self._policies)
+        namespace, covered = self._namespace()
+        keeper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("private_bus_keeper.py"))]
         ready, ready_writer = os.pipe()
         try:
-            keeper = [sys.executable, "-I", "-S", str(Path(__file__).with_name("private_bus_keeper.py"))]
-            self._keeper = subprocess.Popen(
-                [*_namespace(), *keeper, daemon, str(self.folder), str(ready_writer), *covered],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=(self.folder / "log").open("ab"),
-                pass_fds=[ready_writer],
-                env=_service_environment() | {"DBUS_SYSTEM_BUS_ADDRESS": self.address},
-                start_new_session=True,  # Ctrl-C is for the program in front, which then ends this in order
-            )
+            with (folder / "log").open("ab") as log:
+                self._keeper = subprocess.Popen(
+                    [*namespace, *keeper, daemon, str(folder), str(ready_writer), *covered],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    pass_fds=[ready_writer],
+                    env=_service_environment() | {"DBUS_SYSTEM_BUS_ADDRESS": self.address},
+                    start_new_session=True,  # Ctrl-C is for the program in front, which ends this in order
+                )
             os.close(ready_writer)
             ready_writer = -1
             self._wait_until(ready)
@@ -169,6 +163,31 @@ class PrivateBus:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
+    def _namespace(self) -> tuple[list[str], list[str]]:
+        """The words in front of a command that run it where files may be covered, and which are."""
+        unshare = shutil.which("unshare")
+        if unshare is None:
+            raise PrivateBusError("there is no unshare", "apt install util-linux")
+        if os.geteuid() != 0:
+            if shutil.which("newuidmap") is None:
+                raise PrivateBusError(
+                    "an ordinary user needs newuidmap for a private bus", _FOR_ORDINARY_USERS
+                )
+            words = [unshare, "--user", "--map-root-user", "--map-auto", "--mount", "--"]
+        elif (
+            subprocess.run([unshare, "--mount", "--", "true"], capture_output=True, check=False).returncode
+            == 0
+        ):
+            words = [unshare, "--mount", "--"]
+        elif already_installed(self._actions, self._rules) and not self._covers:
+            return [], []  # polkitd reads bee's files where they are
+        else:
+            raise PrivateBusError(
+                "a private bus needs a mount namespace, and this system forbids it", _FOR_CONTAINERS
+            )
+        covers = write_covers(self.folder, actions=self._actions, rules=self._rules, files=self._covers)
+        return words, covers
+
     def _wait_until(self, ready: int) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -178,35 +197,9 @@ class PrivateBus:
                 break
         complaint = self.log().strip().splitlines()
         raise PrivateBusError(
-            f"the private bus did not start: {complaint[-1] if complaint else 'it said nothing'}", _hint()
+            f"the private bus did not start: {complaint[-1] if complaint else 'it said nothing'}",
+            _FOR_CONTAINERS if os.geteuid() == 0 else _FOR_ORDINARY_USERS,
         )
-
-    def _write_files(self) -> None:
-        folder = self.folder
-        folder.chmod(0o711)  # clients of any user, and polkitd, pass through to the socket
-        for place in POLKIT_FOLDERS:
-            for part in ("actions", "rules.d"):
-                (folder / "root" / place.lstrip("/") / part).mkdir(parents=True)
-        ours = folder / "root" / POLKIT_FOLDERS[0].lstrip("/")
-        for paths, part in ((self._actions, "actions"), (self._rules, "rules.d")):
-            for path in paths:
-                shutil.copyfile(path, ours / part / path.name)
-        for place, text in self._covers.items():
-            covering = folder / "root" / place.lstrip("/")
-            covering.parent.mkdir(parents=True, exist_ok=True)
-            covering.write_text(text)
-        activation = folder / "services"
-        activation.mkdir()
-        for name, command in self._services.items():
-            (activation / f"{name}.service").write_text(
-                f"[D-BUS Service]\nName={name}\nExec={shlex.join(command)}\nUser=root\n"
-            )
-        includes = "".join(f"  <include>{_xml(str(path.resolve()))}</include>\n" for path in self._policies)
-        (folder / "bus.conf").write_text(
-            _BUS_CONFIGURATION.format(folder=_xml(str(folder)), includes=includes)
-        )
-        for path in [folder / "root", *folder.rglob("*")]:
-            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _own_services() -> dict[str, list[str]]:
@@ -226,92 +219,8 @@ def _service_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in told}
 
 
-def _files(source: str, installed: str, suffix: str) -> list[Path]:
-    """The project's own files of one kind: the source tree's, else this installation's, else the system's."""
-    here = Path(__file__).resolve()
-    folders = [here.parents[2] / source, *(here.parents[4:5] and [here.parents[4] / "share" / installed])]
-    for folder in [*folders, Path("/usr/share") / installed]:
-        found = sorted(path for path in folder.glob(f"*{suffix}") if "org.bee." in path.name)
-        if found:
-            return found
-    raise PrivateBusError(f"bee's {installed} files are missing", "install bee again")
-
-
-def _xml(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
-
-
 def _polkitd() -> str:
     for path in _POLKITD:
         if os.access(path, os.X_OK):
             return path
     raise PrivateBusError("there is no polkitd", "apt install polkitd")
-
-
-def _short_folder() -> Path:
-    """A new folder; a socket's path has to fit in 108 bytes."""
-    parent = tempfile.gettempdir()
-    if len(parent) > 60:
-        parent = "/tmp"
-    return Path(tempfile.mkdtemp(prefix="bee-", dir=parent))
-
-
-def _namespace() -> list[str]:
-    """The words in front of a command that run it where polkitd's places may be covered."""
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        raise PrivateBusError("there is no unshare", "apt install util-linux")
-    if os.geteuid() == 0:
-        return [unshare, "--mount", "--"]
-    if shutil.which("newuidmap") is None:
-        raise PrivateBusError(
-            "an ordinary user needs newuidmap for a private bus", "apt install uidmap, or run as root"
-        )
-    return [unshare, "--user", "--map-root-user", "--map-auto", "--mount", "--"]
-
-
-def _hint() -> str:
-    if os.geteuid() == 0:
-        return "it needs a mount namespace: in a container, CAP_SYS_ADMIN"
-    return "it needs user namespaces and a range in /etc/subuid and /etc/subgid; or run as root"
-
-
-# The system bus as distributions configure it (deny, and let each service's own file allow), without its
-# user.
-_BUS_CONFIGURATION = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <type>system</type>
-  <listen>unix:path={folder}/bus</listen>
-  <auth>EXTERNAL</auth>
-  <servicedir>{folder}/services</servicedir>
-  <policy context="default">
-    <allow user="*"/>
-    <deny own="*"/>
-    <deny send_type="method_call"/>
-    <allow send_type="signal"/>
-    <allow send_requested_reply="true" send_type="method_return"/>
-    <allow send_requested_reply="true" send_type="error"/>
-    <allow receive_type="method_call"/>
-    <allow receive_type="method_return"/>
-    <allow receive_type="error"/>
-    <allow receive_type="signal"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Introspectable"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Properties"/>
-    <deny send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"
-          send_member="UpdateActivationEnvironment"/>
-  </policy>
-  <policy user="root">
-    <allow own="org.freedesktop.PolicyKit1"/>
-    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Monitoring"/>
-  </policy>
-  <policy user="polkitd">
-    <allow own="org.freedesktop.PolicyKit1"/>
-    <allow send_interface="org.freedesktop.PolicyKit1.AuthenticationAgent"/>
-  </policy>
-  <policy context="default">
-    <allow send_destination="org.freedesktop.PolicyKit1"/>
-  </policy>
-{includes}</busconfig>
-"""

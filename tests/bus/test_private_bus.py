@@ -16,7 +16,8 @@ import pytest
 from bee_bus.client import Bus
 from bee_bus.names import POLKIT, POLKIT_INTERFACE, POLKIT_PATH
 from bee_cli import private_bus as private
-from bee_cli.private_bus import PrivateBus, PrivateBusError, private_bus
+from bee_cli.private_bus import PrivateBus
+from bee_cli.private_bus_files import POLKIT_FOLDERS, PrivateBusError
 from lab.bus.private import REPOSITORY, LabBus, call, lab_service, until
 from lab.bus.service import BUS_NAME
 
@@ -43,7 +44,7 @@ def processes_of(folder: Path) -> list[str]:
 
 def polkit_files() -> tuple[set[str], str]:
     """The machine's own polkit files, and what is mounted where."""
-    places = [Path(place) for place in private.POLKIT_FOLDERS]
+    places = [Path(place) for place in POLKIT_FOLDERS]
     return {str(path) for place in places for path in place.rglob("*")}, Path(
         "/proc/self/mountinfo"
     ).read_text()
@@ -112,13 +113,16 @@ def test_two_private_buses_know_nothing_of_each_other() -> None:
         assert one.address != other.address
 
 
-async def test_the_async_way_yields_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(private, "_own_services", lambda: {BUS_NAME: lab_service()})
-    async with private_bus() as address, Bus(address) as client:
-        reply = await client.connection.ask(
-            "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "ListActivatableNames"
-        )
-        assert {BUS_NAME, POLKIT} <= set(reply.body[0])
+async def test_names_are_activated_without_being_installed() -> None:
+    with PrivateBus(services={BUS_NAME: lab_service()}) as bus:
+        async with Bus(bus.address) as client:
+            reply = await client.connection.ask(
+                "org.freedesktop.DBus",
+                "/org/freedesktop/DBus",
+                "org.freedesktop.DBus",
+                "ListActivatableNames",
+            )
+    assert {BUS_NAME, POLKIT} <= set(reply.body[0])
 
 
 def test_a_bus_that_cannot_start_says_why_and_leaves_nothing(
@@ -145,6 +149,42 @@ def test_without_its_programs_it_says_which_package_to_install(monkeypatch: pyte
     with pytest.raises(PrivateBusError) as caught, PrivateBus(services={}):
         pass
     assert caught.value.hint == "apt install dbus-daemon"
+
+
+WITHOUT_NAMESPACES = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+
+ASK_POLKIT = """
+import subprocess
+from bee_cli.private_bus import PrivateBus, PrivateBusError
+try:
+    with PrivateBus(services={}) as bus:
+        words = ["org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority"]
+        words += ["org.freedesktop.PolicyKit1.Authority", "EnumerateActions", "s", ""]
+        subprocess.run(["busctl", f"--address={bus.address}", "call", *words], check=True)
+except PrivateBusError as error:
+    print(f"{error}; {error.hint}")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("busctl") is None, reason="needs root and busctl")
+def test_where_namespaces_are_forbidden_the_installed_policy_is_used_or_asked_for(tmp_path: Path) -> None:
+    """As in a container: root, but not over mounts."""
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+    confined = [*WITHOUT_NAMESPACES, sys.executable, "-c", ASK_POLKIT]
+    refused = subprocess.run(confined, env=environment, capture_output=True, text=True, check=True)
+    assert "this system forbids it" in refused.stdout
+    assert "make install" in refused.stdout
+    installed = tmp_path / "polkit-1"
+    for source, part in (("*.policy", "actions"), ("*.rules", "rules.d")):
+        (installed / part).mkdir(parents=True)
+        for path in (REPOSITORY / "dbus/polkit").glob(source):
+            shutil.copy(path, installed / part)
+    for folder in (tmp_path.parent.parent, tmp_path.parent, tmp_path):
+        folder.chmod(0o755)  # polkitd is an ordinary user
+    mount = f'mount --bind {installed} /usr/share/polkit-1 && exec "$@"'
+    words = ["unshare", "--mount", "--", "sh", "-c", mount, "sh", *confined]
+    used = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)
+    assert "org.bee.audit.run" in used.stdout
 
 
 def test_a_service_that_ignores_the_end_is_made_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
