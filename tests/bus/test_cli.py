@@ -345,6 +345,7 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
+            cwd=environment["BEE_LOG_DIRECTORY"],
             start_new_session=True,
         )
         os.close(theirs)

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bee_cli import arguments, exits
@@ -22,18 +23,23 @@ def run(asked: Namespace) -> int:
     from bee_cli.session import on_bus
 
     async def audit(bus: Bus) -> int:
-        return _present(await audit_snapshot(bus, sections), asked)
+        needed = "documents" if asked.json else "qr" if asked.qr else "render"
+        return _present(await audit_snapshot(bus, sections, load=f"bee_cli.{needed}"), asked)
 
     return on_bus(audit, private=asked.private)
 
 
-async def audit_snapshot(bus: "Bus", sections: tuple[str, ...] = ()) -> str:
-    """Run an audit over the bus to its end; the snapshot as JSON text. Raises BeeError."""
+async def audit_snapshot(bus: "Bus", sections: tuple[str, ...] = (), *, load: str = "bee_cli.render") -> str:
+    """Run an audit over the bus to its end; the snapshot as JSON text. Raises BeeError.
+
+    ``load``: the module that will show it, loaded while the service works.
+    """
     from bee_bus.client import AuditClient
     from bee_bus.errors import from_name
     from bee_cli.progress import follow
 
     job = await AuditClient(bus).run({"sections": ",".join(sections)} if sections else {})
+    import_module(load)
     ended = await follow(job, "audit")
     if ended["ErrorName"]:
         raise from_name(ended["ErrorName"], ended["ErrorMessage"])
