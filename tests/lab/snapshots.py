@@ -15,7 +15,8 @@ from bee_bus.documents.audit import (
 from bee_bus.documents.bmc import BmcSection, Controller, LanChannel, Sel, SelEvent, SelOccurrence
 from bee_bus.documents.board import Baseboard, Bios, BoardSection, Chassis, System
 from bee_bus.documents.cpus import Cpu, CpuPackage, CpusSection
-from bee_bus.documents.gpus import Gpu, GpuReadings, GpusSection
+from bee_bus.documents.gpu import GpuSample
+from bee_bus.documents.gpus import Gpu, GpusSection
 from bee_bus.documents.memory import Dimm, MemorySection
 from bee_bus.documents.network import NetworkInterface, NetworkSection, Transceiver
 from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection, PcieSlot
@@ -361,5 +362,5 @@ def _gpu(number: int) -> Gpu:
         serial=f"165402301234{number}",
         firmware="96.00.89.00.01",
         driver="nvidia",
-        readings=GpuReadings(temperature_celsius=41.0 + number, power_watts=72.4),
+        sample=GpuSample(unix_seconds=1.7e9, temperature_celsius=41 + number, power_average_watts=72.4),
     )

@@ -1,13 +1,16 @@
-"""GPUs by PCI and by their driver, which must agree."""
+"""GPUs of the audit: as PCI shows them, with what org.bee.Gpu1 knows and finds."""
 
 from dataclasses import replace
+
+import msgspec
 
 from bee_audit.collectors import gpus as collector
 from bee_audit.rules import gpus as rules
 from bee_audit.rules.thresholds import built_in
 from bee_bus.documents.audit import Finding, Hardware, Summary
 from bee_bus.documents.base import to_json
-from bee_bus.documents.gpus import GpuInventory, GpuReadings, GpusSection, InventoryGpu
+from bee_bus.documents.gpu import GpuIdentity, GpuSample, GpuState
+from bee_bus.documents.gpus import GpuInventory, GpusSection, InventoryGpu
 from bee_machine import Machine
 from lab.pci import Device, Link, machine_with, port
 
@@ -31,19 +34,27 @@ def ports(count: int) -> list[Device]:
     return [port(f"0000:50:{index:02x}.0", 0x53 + index, link=LINK) for index in range(count)]
 
 
-def listed(*indexes: int, **readings: object) -> bytes:
-    """The service's answer, with addresses as NVML writes them."""
+def listed(*indexes: int, findings: tuple[Finding, ...] = ()) -> bytes:
+    """The service's answer."""
     gpus = tuple(
         InventoryGpu(
-            pci_address=f"00000000:{0x53 + index:02X}:00.0",
+            id=f"0000:{0x53 + index:02x}:00.0",
+            vendor="NVIDIA",
+            condition="ok",
             name="NVIDIA H100 80GB HBM3",
-            serial=f"165000000000{index}",
-            vbios_version="96.00.99.00.01",
-            readings=GpuReadings(memory_bytes=81559 << 20, power_limit_watts=700.0, **readings),  # type: ignore[arg-type]
+            identity=GpuIdentity(
+                id=f"0000:{0x53 + index:02x}:00.0",
+                index=index,
+                uuid=f"GPU-{index}",
+                serial=f"165000000000{index}",
+                firmware="96.00.99.00.01",
+            ),
+            state=GpuState(ecc_enabled=True),
+            sample=GpuSample(unix_seconds=1.7e9, temperature_celsius=30),
         )
         for index in indexes
     )
-    return to_json(GpuInventory(gpus=gpus, driver_version="580.105.08"))
+    return to_json(GpuInventory(gpus=gpus, driver_version="580.105.08", findings=findings))
 
 
 async def section_of(machine: Machine) -> GpusSection:
@@ -68,35 +79,34 @@ async def test_all_gpus_in_the_inventory_are_enriched_and_fine() -> None:
     section = await section_of(machine)
     first = section.gpus[0]
     assert (first.id, first.serial, first.firmware) == ("0000:53:00.0", "1650000000000", "96.00.99.00.01")
-    assert first.readings and first.readings.memory_bytes == 81559 << 20
+    assert first.state and first.state.ecc_enabled
+    assert first.sample and first.sample.temperature_celsius == 30
     assert section.driver_version == "580.105.08" and section.problems == ()
     assert findings_of(section) == []
 
 
-async def test_a_gpu_that_its_driver_does_not_list_is_critical() -> None:
+async def test_what_the_service_finds_is_the_audits_finding_with_the_place_for_hands() -> None:
+    found = Finding(
+        rule="gpus.remap-failed",
+        severity="Critical",
+        component="gpus/0000:54:00.0",
+        where="0000:54:00.0",
+        message="no spare row is left",
+        next_step="Replace the GPU.",
+        value=True,
+    )
+    machine = machine_with(
+        [*ports(2), h100(0), h100(1)], asks={"org.bee.Gpu1": listed(0, 1, findings=(found,))}
+    )
+    (finding,) = findings_of(await section_of(machine))
+    assert finding.where == "0000:54:00.0, GPU 1, serial 1650000000001"
+    assert msgspec.structs.replace(finding, where=found.where) == found
+
+
+async def test_a_gpu_that_the_service_does_not_list_was_not_seen() -> None:
     machine = machine_with([*ports(2), h100(0), h100(1)], asks={"org.bee.Gpu1": listed(0)})
-    (finding,) = findings_of(await section_of(machine))
-    assert (finding.rule, finding.severity) == ("gpus.not-in-driver", "Critical")
-    assert finding.component == "gpus/0000:54:00.0"
-
-
-async def test_an_inventory_of_no_gpus_is_critical_for_each() -> None:
-    machine = machine_with([*ports(2), h100(0), h100(1)], asks={"org.bee.Gpu1": listed()})
-    assert [one.severity for one in findings_of(await section_of(machine))] == ["Critical", "Critical"]
-
-
-async def test_a_gpu_that_only_the_driver_sees_is_critical() -> None:
-    machine = machine_with([*ports(1), h100(0)], asks={"org.bee.Gpu1": listed(0, 7)})
-    (finding,) = findings_of(await section_of(machine))
-    assert (finding.rule, finding.component) == ("gpus.not-on-pci", "gpus/0000:5a:00.0")
-
-
-async def test_a_service_that_fails_is_a_named_problem() -> None:
-    for failure in (FileNotFoundError(2, "nobody offers it"), TimeoutError(), b"{]", b'{"gpus": 5}'):
-        machine = machine_with([*ports(1), h100(0)], asks={"org.bee.Gpu1": failure})
-        section = await section_of(machine)
-        assert section.problems[0].startswith("The health of the GPUs was not read: org.bee.Gpu1")
-        assert findings_of(section) == []
+    section = await section_of(machine)
+    assert len(section.problems) == 1 and "0000:54:00.0" in section.problems[0]
 
 
 async def test_a_gpu_without_its_driver_is_unknown_and_nobody_is_asked() -> None:
@@ -111,11 +121,10 @@ async def test_the_kernel_module_alone_is_reason_to_ask() -> None:
     machine = machine_with(
         [*ports(1), h100(0, driver=None)],
         files={"/sys/module/nvidia/version": "580.105.08\n"},
-        asks={"org.bee.Gpu1": listed()},
+        asks={"org.bee.Gpu1": listed(0)},
     )
     section = await section_of(machine)
-    assert section.driver_version == "580.105.08" and section.gpus[0].in_inventory is False
-    assert [one.rule for one in findings_of(section)] == ["gpus.driver-missing"]
+    assert section.driver_version == "580.105.08" and section.gpus[0].condition == "ok"
 
 
 async def test_what_the_driver_writes_in_files_needs_no_service() -> None:
@@ -124,50 +133,28 @@ async def test_what_the_driver_writes_in_files_needs_no_service() -> None:
         [*ports(1), h100(0)],
         files={"/proc/driver/nvidia/gpus/0000:53:00.0/information": information},
     )
-    (gpu,) = (await section_of(machine)).gpus
-    assert gpu.firmware == "96.00.99.00.01" and gpu.readings and gpu.readings.uuid == "GPU-7c1e"
-
-
-async def test_an_amd_gpu_tells_by_its_own_files() -> None:
-    card = Device(
-        *("0000:53:00.0", 0x1002, 0x74A1, 0x120000),
-        link=LINK,
-        driver="amdgpu",
-        extra={
-            "vbios_version": "113-M3000100-103\n",
-            "serial_number": "692251001124\n",
-            "mem_info_vram_total": "206141652992\n",
-            "hwmon/hwmon7/temp1_input": "41000\n",
-            "hwmon/hwmon7/power1_average": "138000000\n",
-        },
-    )
-    section = await section_of(machine_with([*ports(1), card]))
+    section = await section_of(machine)
     (gpu,) = section.gpus
-    assert (gpu.firmware, gpu.serial) == ("113-M3000100-103", "692251001124")
-    assert gpu.readings and gpu.readings.temperature_celsius == 41.0
-    assert gpu.readings.power_watts == 138.0 and gpu.readings.memory_bytes == 206141652992
-    assert findings_of(section) == []
+    assert (gpu.firmware, gpu.uuid) == ("96.00.99.00.01", "GPU-7c1e")
+    assert len(section.problems) == 1, "the service was not there, so nothing is known of its health"
 
 
-async def test_one_gpu_unlike_the_others_stands_out() -> None:
-    odd = InventoryGpu(
-        pci_address="0000:55:00.0",
-        vbios_version="96.00.30.00.01",
-        readings=GpuReadings(memory_bytes=81559 << 20, power_limit_watts=500.0),
+async def test_question_marks_of_the_driver_are_no_values() -> None:
+    information = "GPU UUID: \t GPU-????????-????\nVideo BIOS: \t ??.??.??.??.??\n"
+    machine = machine_with(
+        [*ports(1), h100(0)],
+        files={"/proc/driver/nvidia/gpus/0000:53:00.0/information": information},
+        asks={"org.bee.Gpu1": b"{}"},
     )
-    usual = [
-        InventoryGpu(
-            pci_address=f"0000:{0x53 + index:02x}:00.0",
-            vbios_version="96.00.99.00.01",
-            readings=GpuReadings(memory_bytes=81559 << 20, power_limit_watts=700.0),
-        )
-        for index in range(2)
-    ]
-    inventory = to_json(GpuInventory(gpus=(*usual, odd)))
-    machine = machine_with([*ports(3), *map(h100, range(3))], asks={"org.bee.Gpu1": inventory})
-    findings = findings_of(await section_of(machine))
-    assert {one.component for one in findings} == {"gpus/0000:55:00.0"}
-    assert [one.value for one in findings] == ["96.00.30.00.01", 500.0]
+    (gpu,) = (await section_of(machine)).gpus
+    assert gpu.uuid is None and gpu.firmware is None
+
+
+async def test_a_service_that_fails_is_told() -> None:
+    for answer in (OSError(5, "org.bee.Gpu1: it failed"), b"no json", b'{"gpus": 3}'):
+        machine = machine_with([*ports(1), h100(0)], asks={"org.bee.Gpu1": answer})
+        section = await section_of(machine)
+        assert len(section.problems) == 1 and "org.bee.Gpu1" in section.problems[0]
 
 
 async def test_virtual_functions_of_a_gpu_are_not_gpus() -> None:

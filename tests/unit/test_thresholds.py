@@ -46,6 +46,13 @@ def test_a_site_file_that_cannot_be_used_says_why(text: str, says: str) -> None:
         BASE.layered(text, "site", "/etc/bee/thresholds.toml")
 
 
+def test_the_one_file_of_a_site_may_name_what_another_service_judges() -> None:
+    audit = built_in()
+    assert audit.layered("[gpus.pcie_replays]\nvalue = 9", "site", "/etc/bee/thresholds.toml") == audit
+    with pytest.raises(ThresholdError, match=r"there is no threshold gpu\.pcie_replays"):
+        audit.layered("[gpu.pcie_replays]\nvalue = 9", "site", "/etc/bee/thresholds.toml")
+
+
 def test_every_built_in_limit_states_its_source() -> None:
     limits = built_in()
     assert limits.names()

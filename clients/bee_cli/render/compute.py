@@ -6,6 +6,7 @@ from bee_bus.documents.board import Bios, BoardSection
 from bee_bus.documents.cpus import Cpu, CpuPackage, CpusSection
 from bee_bus.documents.gpus import Gpu, GpusSection
 from bee_bus.documents.memory import Dimm, MemoryController, MemorySection
+from bee_cli.render.gpu_values import power
 from bee_cli.render.page import Page
 from bee_cli.render.units import celsius, joined, memory_size, quantity, ranges, several, tally, words
 
@@ -132,10 +133,10 @@ def _errors(controllers: tuple[MemoryController, ...], field: str) -> str:
 
 
 def _gpu(gpu: Gpu) -> tuple[str, ...]:
-    readings = gpu.readings
-    now = (
-        joined(celsius(readings.temperature_celsius), quantity(readings.power_watts, "W")) if readings else ""
-    )
+    sample = gpu.sample
+    now = joined(celsius(sample.temperature_celsius), quantity(power(sample), "W")) if sample else ""
+    if gpu.condition not in (None, "ok"):
+        now = gpu.condition.replace("-", " ")
     return (
         gpu.id,
         gpu.name,

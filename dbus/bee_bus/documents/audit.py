@@ -6,6 +6,7 @@ from bee_bus.documents.base import Document
 from bee_bus.documents.bmc import BmcSection
 from bee_bus.documents.board import BoardSection
 from bee_bus.documents.cpus import CpusSection
+from bee_bus.documents.findings import Finding, Severity, Threshold, Verdict
 from bee_bus.documents.firmware import FirmwareSection
 from bee_bus.documents.gpus import GpusSection
 from bee_bus.documents.memory import MemorySection
@@ -15,34 +16,22 @@ from bee_bus.documents.psus import PsusSection
 from bee_bus.documents.sensors import SensorsSection
 from bee_bus.documents.storage import StorageSection
 
+__all__ = [
+    "SCHEMA_VERSION",
+    "CollectorRun",
+    "CollectorStatus",
+    "Finding",
+    "Hardware",
+    "Severity",
+    "Snapshot",
+    "Summary",
+    "Threshold",
+    "Verdict",
+]
+
 SCHEMA_VERSION = "1.0"
 
-Verdict = Literal["OK", "Warning", "Critical", "Unknown"]
-Severity = Literal["Warning", "Critical", "Unknown"]
 CollectorStatus = Literal["ok", "absent", "partial", "error", "timeout"]
-
-
-class Threshold(Document):
-    """A limit and where it comes from, printed beside the value that it judged."""
-
-    name: str
-    value: float | str | bool
-    source: str  # the document, standard or device that states the number
-    layer: Literal["built-in", "model", "site", "option", "device"]
-    unit: str = ""
-
-
-class Finding(Document):
-    """One thing that is wrong, or that could not be seen (severity ``Unknown``)."""
-
-    rule: str  # "storage.nvme-spare"
-    severity: Severity
-    component: str  # "storage/nvme0": section and the component's id in it
-    where: str  # for hands: "slot DIMM_A1, serial 8C2F01", "0000:3b:00.0 in SLOT 4"
-    message: str  # what was seen, one sentence
-    next_step: str  # what to do, one sentence
-    value: float | str | bool | None = None
-    threshold: Threshold | None = None
 
 
 class Summary(Document):

@@ -1,73 +1,123 @@
-"""The gpus section of the audit snapshot, and the inventory that org.bee.Gpu1 answers for it.
+"""What org.bee.Gpu1 answers, and the gpus section of the audit snapshot, which holds the same facts.
 
-The section lists GPUs as PCI shows them. What only their driver knows comes from the service, when it is
-there; a field that a GPU does not support is absent, not zero.
+What one GPU is, does and counts stands in ``bee_bus.documents.gpu``. A field that a GPU does not support is
+absent, not zero.
 """
 
+from typing import Literal
+
+import msgspec
+
 from bee_bus.documents.base import Document, Section
+from bee_bus.documents.findings import Finding, Verdict
+from bee_bus.documents.gpu import GpuIdentity, GpuSample, GpuState
+
+# not-in-driver: PCI shows it and its driver does not list it. no-driver: no driver has taken it.
+Condition = Literal["ok", "lost", "needs-reset", "no-power", "not-answering", "no-driver", "not-in-driver"]
+# Of the service as a whole; "ready" says that NVML answers, or that no NVIDIA GPU needs it.
+ServiceState = Literal["ready", "no-gpu", "no-driver", "no-library", "version-mismatch", "not-answering"]
+EventSeverity = Literal["Info", "Warning", "Critical"]
 
 
-class EccCounters(Document):
-    """Memory errors since the driver was loaded (volatile) and over the GPU's life (aggregate)."""
+class GpuLink(Document):
+    """The link of a GPU as sysfs shows it: what the GPU can do, and what the port above it can."""
 
-    volatile_correctable: int | None = None
-    volatile_uncorrectable: int | None = None
-    aggregate_correctable: int | None = None
-    aggregate_uncorrectable: int | None = None
-
-
-class RowRemapping(Document):
-    """Rows of GPU memory that were replaced by spare ones."""
-
-    correctable: int | None = None
-    uncorrectable: int | None = None
-    pending: bool | None = None
-    failed: bool | None = None
+    port: str | None = None  # PCI address of the port; absent where a hypervisor hides it
+    speed_gtps: float | None = None
+    width: int | None = None
+    max_speed_gtps: float | None = None
+    max_width: int | None = None
+    port_max_speed_gtps: float | None = None
+    port_max_width: int | None = None
 
 
-class GpuReadings(Document):
-    """What the driver says of one GPU."""
+class XidRecord(Document):
+    """One kind of Xid of one GPU in the kernel log of this boot, and how often it is there."""
 
-    uuid: str | None = None
-    minor_number: int | None = None
-    board_part_number: str | None = None
-    memory_bytes: int | None = None
-    ecc_enabled: bool | None = None
-    ecc_pending: bool | None = None  # after the next reboot
-    mig_enabled: bool | None = None
-    persistence_enabled: bool | None = None
-    temperature_celsius: float | None = None
-    memory_temperature_celsius: float | None = None
-    power_watts: float | None = None
-    power_limit_watts: float | None = None
-    default_power_limit_watts: float | None = None
-    max_power_limit_watts: float | None = None
-    pcie_replay_count: int | None = None
-    ecc: EccCounters | None = None
-    remapped_rows: RowRemapping | None = None
-    recovery_action: str | None = None
+    gpu: str  # PCI address
+    number: int
+    name: str
+    severity: EventSeverity
+    meaning: str
+    next_step: str
+    source: str
+    count: int
+    first_seconds: float  # since boot
+    last_seconds: float
+    message: str  # the last of them, as the driver wrote it
 
 
 class InventoryGpu(Document):
-    """One GPU in the answer of org.bee.Gpu1."""
+    """One GPU. ``trouble`` says why its condition is not "ok"."""
 
-    pci_address: str  # "0000:53:00.0"
+    id: str  # PCI address, "0000:53:00.0"
+    vendor: str
+    condition: Condition
+    trouble: str | None = None
     name: str | None = None
-    serial: str | None = None
-    vbios_version: str | None = None
-    readings: GpuReadings | None = None
+    pci_id: str | None = None  # "10de:2330"
+    pci_subsystem_id: str | None = None
+    on_pci: bool = True
+    driver: str | None = None
+    numa_node: int | None = None
+    link: GpuLink | None = None
+    identity: GpuIdentity | None = None
+    state: GpuState | None = None
+    sample: GpuSample | None = None
 
 
 class GpuInventory(Document):
-    """The answer of org.bee.Gpu1: every GPU that the driver sees."""
+    """The answer of GetInventory: every GPU that PCI or a driver shows, and what is wrong with them."""
 
-    gpus: tuple[InventoryGpu, ...] = ()
+    state: ServiceState = "ready"
+    verdict: Verdict = "Unknown"
     driver_version: str | None = None
+    nvml_version: str | None = None
     cuda_version: str | None = None
+    nvswitches: tuple[str, ...] = ()  # PCI addresses
+    gpus: tuple[InventoryGpu, ...] = ()
+    xids: tuple[XidRecord, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class GpuEvent(Document):
+    """Something that happened to a GPU; ``gpu`` is empty for the driver as a whole."""
+
+    unix_seconds: float
+    gpu: str
+    kind: str  # "xid", "throttle-begin", "ecc-uncorrected", "lost" ...
+    severity: EventSeverity
+    message: str
+    details: dict[str, float | str | bool | None] = msgspec.field(default_factory=dict)
+
+
+class GpuHealth(Document):
+    """The answer of GetHealth. ``verdicts`` is by PCI address; ``events`` are the last ones, oldest first."""
+
+    verdict: Verdict
+    verdicts: dict[str, Verdict]
+    findings: tuple[Finding, ...]
+    events: tuple[GpuEvent, ...] = ()
+
+
+class SampledGpu(Document):
+    """One GPU in a Samples signal; ``sample`` is absent while the GPU does not give one."""
+
+    gpu: str  # PCI address
+    condition: Condition
+    sample: GpuSample | None = None
+
+
+class GpuHistory(Document):
+    """The answer of GetHistory: a row for each sample, the time in microseconds since 1970 in front."""
+
+    gpu: str
+    fields: tuple[str, ...]
+    samples: tuple[tuple[float | None, ...], ...]
 
 
 class Gpu(Document):
-    """A GPU or accelerator on PCI. ``in_inventory`` is absent when its driver was not asked."""
+    """A GPU or accelerator of the audit: as PCI shows it, with what its driver says through org.bee.Gpu1."""
 
     id: str  # PCI address, "0000:53:00.0"
     name: str
@@ -83,14 +133,19 @@ class Gpu(Document):
     subsystem_device_id: str | None = None
     numa_node: int | None = None
     driver: str | None = None  # absent: no driver has taken it
-    in_inventory: bool | None = None
-    readings: GpuReadings | None = None
+    uuid: str | None = None
+    condition: Condition | None = None  # absent when the service was not asked
+    identity: GpuIdentity | None = None
+    state: GpuState | None = None
+    sample: GpuSample | None = None
 
 
 class GpusSection(Section):
-    """``unplaced``: GPUs that the driver lists at addresses where PCI shows none."""
+    """``findings`` are those of org.bee.Gpu1, which judges GPUs for everybody."""
 
     gpus: tuple[Gpu, ...] = ()
     driver_version: str | None = None
+    nvml_version: str | None = None
     cuda_version: str | None = None
-    unplaced: tuple[str, ...] = ()
+    xids: tuple[XidRecord, ...] = ()
+    findings: tuple[Finding, ...] = ()

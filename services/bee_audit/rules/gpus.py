@@ -1,23 +1,30 @@
-"""Rules over GPUs: what PCI shows against what the driver sees, and GPUs unlike their peers."""
+"""Rules over GPUs: those of org.bee.Gpu1, which judges them for everybody, and what is left without it."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from bee_audit.rules import Rule
 from bee_audit.rules.thresholds import Thresholds
-from bee_bus.documents.audit import Finding, Hardware, Threshold
+from bee_bus.documents.audit import Finding, Hardware
 from bee_bus.documents.gpus import Gpu
 
-Read = Callable[[Gpu], float | str | bool | None]
 
-# What identical GPUs have in common, and what a person calls it.
-COMMON: dict[str, tuple[str, Read]] = {
-    "VBIOS": ("", lambda gpu: gpu.firmware),
-    "memory": ("bytes", lambda gpu: gpu.readings.memory_bytes if gpu.readings else None),
-    "ECC enabled": ("", lambda gpu: gpu.readings.ecc_enabled if gpu.readings else None),
-    "MIG enabled": ("", lambda gpu: gpu.readings.mig_enabled if gpu.readings else None),
-    "power limit": ("W", lambda gpu: gpu.readings.power_limit_watts if gpu.readings else None),
-}
+def found_by_the_service(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Taken over as they are, with the place where hands find the GPU."""
+    if hardware.gpus is None:
+        return
+    gpus = {f"gpus/{gpu.id}": gpu for gpu in hardware.gpus.gpus}
+    for finding in hardware.gpus.findings:
+        gpu = gpus.get(finding.component)
+        yield Finding(
+            rule=finding.rule,
+            severity=finding.severity,
+            component=finding.component,
+            where=where(gpu) if gpu else finding.where,
+            message=finding.message,
+            next_step=finding.next_step,
+            value=finding.value,
+            threshold=finding.threshold,
+        )
 
 
 def driver_missing(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
@@ -25,8 +32,8 @@ def driver_missing(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findi
 
     Severity Unknown: the live image may lack the driver of a healthy GPU, but what was not seen is not OK.
     """
-    for gpu in _gpus(hardware):
-        if gpu.driver is None:
+    for gpu in hardware.gpus.gpus if hardware.gpus else ():
+        if gpu.driver is None and gpu.condition is None:
             yield Finding(
                 rule="gpus.driver-missing",
                 severity="Unknown",
@@ -38,82 +45,11 @@ def driver_missing(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findi
             )
 
 
-def not_in_driver(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """A GPU that PCI shows and the driver does not list has failed to start."""
-    for gpu in _gpus(hardware):
-        if gpu.in_inventory is False and gpu.driver is not None:
-            yield Finding(
-                rule="gpus.not-in-driver",
-                severity="Critical",
-                component=f"gpus/{gpu.id}",
-                where=where(gpu),
-                message=f"PCI shows {gpu.name}, and its driver does not list it",
-                next_step="Read the kernel log for Xid and NVRM lines; switch the machine off and on; if it "
-                "is still missing, reseat or replace the GPU.",
-                value=False,
-            )
-    for address in hardware.gpus.unplaced if hardware.gpus else ():
-        yield Finding(
-            rule="gpus.not-on-pci",
-            severity="Critical",
-            component=f"gpus/{address}",
-            where=address,
-            message=f"The driver lists a GPU at {address}, where PCI shows none",
-            next_step="Audit again; if it stays, the GPU has fallen off the bus: switch the machine off "
-            "and on.",
-            value=address,
-        )
-
-
-def unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """One of several identical GPUs that differs in what all of them should have in common."""
-    peers: dict[tuple[str | None, ...], list[Gpu]] = defaultdict(list)
-    for gpu in _gpus(hardware):
-        kind = (gpu.vendor_id, gpu.device_id, gpu.subsystem_vendor_id, gpu.subsystem_device_id)
-        peers[kind].append(gpu)
-    for group in peers.values():
-        for name, (unit, read) in COMMON.items():
-            values = {gpu.id: value for gpu in group if (value := read(gpu)) is not None}
-            counts = Counter(values.values())
-            if len(counts) < 2:
-                continue
-            usual = max(counts, key=lambda value: (counts[value], value))
-            for gpu in group:
-                value = values.get(gpu.id, usual)
-                if value == usual:
-                    continue
-                yield Finding(
-                    rule="gpus.unlike-peers",
-                    severity="Warning",
-                    component=f"gpus/{gpu.id}",
-                    where=where(gpu),
-                    message=f"{gpu.name} differs from the others of its kind: {name} {_shown(value, unit)}, "
-                    f"usual {_shown(usual, unit)}",
-                    next_step="Bring all GPUs of this kind to the same firmware and settings.",
-                    value=value,
-                    threshold=Threshold(
-                        name=f"gpus.{name.lower().replace(' ', '_')}",
-                        value=usual,
-                        unit=unit,
-                        source=f"the usual value of the {len(group)} identical GPUs of this machine",
-                        layer="device",
-                    ),
-                )
-
-
 def where(gpu: Gpu) -> str:
     place = f"{gpu.id} in {gpu.location}" if gpu.location else gpu.id
-    return f"{place}, serial {gpu.serial}" if gpu.serial else place
+    index = gpu.identity.index if gpu.identity else None
+    number = f", GPU {index}" if index is not None else ""
+    return f"{place}{number}, serial {gpu.serial}" if gpu.serial else f"{place}{number}"
 
 
-def _gpus(hardware: Hardware) -> tuple[Gpu, ...]:
-    return hardware.gpus.gpus if hardware.gpus else ()
-
-
-def _shown(value: float | str | bool, unit: str) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g} {unit}".strip() if isinstance(value, float) else f"{value} {unit}".strip()
-
-
-RULES: tuple[Rule, ...] = (driver_missing, not_in_driver, unlike_peers)
+RULES: tuple[Rule, ...] = (found_by_the_service, driver_missing)

@@ -1,0 +1,37 @@
+"""A GPU as its driver lets it be read: a class for each kind of driver, all with the same face."""
+
+from typing import NamedTuple, Protocol
+
+from bee_bus.documents.gpu import GpuCounters, GpuIdentity, GpuSample, GpuState
+from bee_bus.documents.gpus import Condition
+
+
+class Unavailable(Exception):
+    """The GPU cannot be read now; ``condition`` and the message say why."""
+
+    def __init__(self, condition: Condition, message: str) -> None:
+        super().__init__(message)
+        self.condition = condition
+
+
+class DriverGone(Exception):
+    """The driver as a whole is of no use any more; its message says why."""
+
+
+class Look(NamedTuple):
+    """One look of the sampler. ``counters`` only when they were asked for and the device has them."""
+
+    sample: GpuSample
+    counters: GpuCounters | None = None
+
+
+class Device(Protocol):
+    """Raises Unavailable for this GPU, DriverGone for all of its driver; nothing else."""
+
+    async def look(self, *, counters: bool) -> Look:
+        """What moves. Cheap: it may be asked ten times a second."""
+        ...
+
+    async def describe(self) -> tuple[GpuIdentity, GpuState]:
+        """Everything else."""
+        ...

@@ -1,0 +1,114 @@
+"""The GPU's memory: errors, rows and pages that were replaced, repairs that wait."""
+
+from collections.abc import Iterator
+
+from bee_bus.documents.findings import Finding
+from bee_bus.documents.gpu import GpuCounters, GpuState
+from bee_bus.documents.gpus import InventoryGpu
+from bee_bus.thresholds import Thresholds
+from bee_gpu.health import Observation, Rule, finding, name, own_limit
+
+_REPLACE = "Replace the GPU; send the vendor the output of nvidia-bug-report.sh."
+_RESET = "Reset the GPU (or restart the machine), then run the acceptance test."
+
+
+def uncorrected_errors(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    """Since the driver was loaded. What was before has been judged, and repaired or not, before."""
+    limit = limits["gpus.uncorrected_errors"]
+    for gpu, _, counters in _read(observation):
+        count = counters.ecc_volatile_uncorrected
+        if count is not None and count > limits.number("gpus.uncorrected_errors"):
+            message = f"{name(gpu)} has had {count} uncorrectable ECC errors since its driver was loaded"
+            yield finding(gpu, "ecc-uncorrected", "Critical", message, _RESET, count, limit)
+
+
+def sram_errors(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    """SRAM has no spare rows; the GPU says itself when it has had too many errors there."""
+    for gpu, state, counters in _read(observation):
+        if state.sram_errors is not None and state.sram_errors.threshold_exceeded:
+            message = f"{name(gpu)} has had more uncorrectable SRAM errors than its maker allows"
+            limit = own_limit("sram_threshold_exceeded", False, "", "NVML: SRAM ECC threshold")
+            yield finding(gpu, "sram-errors", "Critical", message, _REPLACE, True, limit)
+        elif _split(state) and state.ecc_volatile and not counters.ecc_volatile_uncorrected:
+            count = state.ecc_volatile.sram_uncorrected or 0
+            if count > limits.number("gpus.uncorrected_errors"):
+                message = f"{name(gpu)} has had {count} uncorrectable SRAM errors since its driver was loaded"
+                limit = limits["gpus.uncorrected_errors"]
+                yield finding(gpu, "ecc-uncorrected", "Critical", message, _RESET, count, limit)
+
+
+def remapped_rows(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    for gpu, state, counters in _read(observation):
+        if counters.remap_failed:
+            message = f"{name(gpu)} could not replace a faulty row of its memory: no spare row is left"
+            yield finding(gpu, "remap-failed", "Critical", message, _REPLACE, True)
+        if counters.remapped_rows_pending:
+            message = f"{name(gpu)} has a faulty row in its memory that a reset will replace"
+            yield finding(gpu, "remap-pending", "Warning", message, _RESET, True)
+        count = counters.remapped_rows_uncorrected
+        if count is not None and count >= limits.number("gpus.remapped_rows"):
+            message = f"{name(gpu)} has replaced {count} rows of its memory after uncorrectable errors"
+            limit = limits["gpus.remapped_rows"]
+            yield finding(gpu, "remapped-rows", "Warning", message, _REPLACE, count, limit)
+        banks = state.remap_availability
+        if banks is not None and banks.banks_none and not counters.remap_failed:
+            message = f"{banks.banks_none} memory banks of {name(gpu)} have no spare row left"
+            next_step = "Plan its replacement: the next faulty row there cannot be replaced."
+            yield finding(gpu, "spare-rows", "Warning", message, next_step, banks.banks_none)
+
+
+def retired_pages(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    """GPUs before Ampere retire pages instead."""
+    for gpu, _, counters in _read(observation):
+        counts = (counters.retired_pages_single_bit, counters.retired_pages_double_bit)
+        total = sum(count or 0 for count in counts)
+        if total >= limits.number("gpus.retired_pages"):
+            message = f"{name(gpu)} has retired {total} pages of its memory"
+            limit = limits["gpus.retired_pages"]
+            yield finding(gpu, "retired-pages", "Critical", message, _REPLACE, total, limit)
+        if counters.retired_pages_pending:
+            message = f"{name(gpu)} has a faulty page in its memory that a restart will retire"
+            yield finding(gpu, "retirement-pending", "Warning", message, _RESET, True)
+
+
+def repairs(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    for gpu, state, counters in _read(observation):
+        for pending, part in (
+            (state.channel_repair_pending, "memory channel"),
+            (state.tpc_repair_pending, "TPC"),
+        ):
+            if pending:
+                message = f"A {part} of {name(gpu)} waits for its repair by a reset"
+                yield finding(gpu, "repair-pending", "Warning", message, _RESET, True)
+        action = counters.recovery_action
+        if action not in (None, "none"):
+            message = f"The driver asks for a recovery of {name(gpu)}: {action}"
+            yield finding(gpu, "recovery-action", "Critical", message, _RESET, action)
+
+
+def ecc_pending(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    for gpu, state, _ in _read(observation):
+        if state.ecc_pending is not None and state.ecc_pending != state.ecc_enabled:
+            now, then = ("on", "off") if state.ecc_enabled else ("off", "on")
+            message = f"ECC of {name(gpu)} is {now}, and will be {then} after the next reset"
+            yield finding(gpu, "ecc-pending", "Warning", message, _RESET, state.ecc_pending)
+
+
+def _read(observation: Observation) -> Iterator[tuple[InventoryGpu, GpuState, GpuCounters]]:
+    for gpu in observation.gpus:
+        if gpu.state is not None:
+            yield gpu, gpu.state, gpu.state.counters
+
+
+def _split(state: GpuState) -> bool:
+    return state.ecc_volatile is not None and state.ecc_volatile.sram_uncorrected is not None
+
+
+RULES: tuple[Rule, ...] = (
+    uncorrected_errors,
+    sram_errors,
+    remapped_rows,
+    retired_pages,
+    repairs,
+    ecc_pending,
+)
