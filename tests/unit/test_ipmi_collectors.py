@@ -269,11 +269,12 @@ class TestABmc:
             await bmc_collector.collect(control.machine())
 
     @pytest.mark.parametrize("asked", [1, 3, 10, 25, 40, 50])
+    @pytest.mark.parametrize("quietly", [True, False])
     async def test_that_stops_answering_costs_what_was_not_read(
-        self, control: BmcControl, asked: int
+        self, control: BmcControl, asked: int, quietly: bool
     ) -> None:
         with_log(control.bmc, *[Event(0x1D, 0) for _ in range(10)])
-        control.dies_after = asked
+        control.dies_after, control.dies_quietly = asked, quietly
 
         bmc_section, psus, sensors = await sections_of(control.machine())
 
@@ -281,6 +282,18 @@ class TestABmc:
             assert len(section.problems) <= 3
         assert any("stopped answering" in problem for problem in bmc_section.problems)
         assert control.asked.total() <= asked + 2
+
+    async def test_that_reaches_one_sensor_too_late_costs_that_sensor(self, control: BmcControl) -> None:
+        control.faults.append(
+            lambda request: b"\xc3" if request[:2] == GET_SENSOR_READING and request[2] == b"\x02" else None
+        )
+
+        _, _, sensors = await sections_of(control.machine())
+
+        assert sensors.problems == (
+            "1 sensor could not be read (CPU2 Temp): Get Sensor Reading: timeout inside the BMC (C3h).",
+        )
+        assert sensor(sensors, "FAN1").value == 8400
 
     async def test_that_takes_too_long_is_left_in_time(
         self, control: BmcControl, monkeypatch: pytest.MonkeyPatch

@@ -95,7 +95,7 @@ async def _identify(client: BmcClient) -> DeviceId:
         try:
             answer = await client.ask(GET_DEVICE_ID)
         except Unanswered:
-            answer = await client.ask(GET_DEVICE_ID)  # the first message after a BMC's restart can be lost
+            answer = await client.ask(GET_DEVICE_ID)  # a BMC that has just restarted can lose a question
         return decode_device_id(answer)
     except (BmcError, DecodeError) as error:
         raise OSError(f"the BMC behind {client.device} does not say who it is: {error}") from error

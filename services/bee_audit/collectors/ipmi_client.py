@@ -11,7 +11,6 @@ from bee_machine import Machine
 BUDGET_SECONDS = 90.0  # for everything that is asked in one audit, below the sections' deadlines
 DEADLINE_SECONDS = 5.0
 BRIDGED_DEADLINE_SECONDS = 3.0
-SILENCES_ALLOWED = 2  # in a row, before the BMC is given up
 BUSY_PAUSES_SECONDS = (0.05, 0.1, 0.3, 0.6)
 
 
@@ -73,59 +72,76 @@ class BmcClient:
         self.device = device
         self._machine = machine
         self._ends_at = time.monotonic() + BUDGET_SECONDS
-        self._silences = 0
+        self._silent = False
         self._gone: set[Owner] = set()  # controllers behind the BMC that do not answer
 
     async def ask(self, command: Command, data: bytes = b"", *, owner: Owner | None = None) -> bytes:
         """The answer's data. ``owner``: the controller to ask, by default the BMC. Raises BmcError."""
-        for pause in (*BUSY_PAUSES_SECONDS, None):
-            answer = await self._exchange(command, data, owner)
-            if not answer:
-                raise Refused(command, TIMEOUT)
-            code = answer[0]
-            if code == 0:
-                return answer[1:]
-            busy = code == BUSY or (command is READ_FRU and code == FRU_BUSY)
-            if pause is None or not busy:
-                if code == TIMEOUT and owner is not None and not owner.is_bmc:
-                    self._gone.add(owner)
-                raise Refused(command, code)
-            await asyncio.sleep(pause)
-        raise AssertionError("the last pause is None")
-
-    async def _exchange(self, command: Command, data: bytes, owner: Owner | None) -> bytes:
-        if self._silences >= SILENCES_ALLOWED:
+        if self._silent:
             raise Silent("the BMC does not answer any more")
         if time.monotonic() > self._ends_at:
             raise Silent(f"the {BUDGET_SECONDS:g} s that an audit has for the BMC are used up")
         lun = owner.lun if owner else 0
         request = bytes((command.network_function, lun, command.number)) + data
         if owner is None or owner.is_bmc:
-            return await self._from_bmc(command, request)
-        return await self._from_other(command, request, owner)
+            return await self._ask_bmc(command, request)
+        return await self._ask_other(command, request, owner)
 
-    async def _from_bmc(self, command: Command, request: bytes) -> bytes:
+    async def _ask_bmc(self, command: Command, request: bytes) -> bytes:
+        try:
+            answer = await self._patiently(command, "ipmi", request, DEADLINE_SECONDS)
+        except OSError as error:  # ControlError, and TimeoutError from a capture
+            await self._check_alive(command, error.strerror or str(error))
+            raise Unanswered(f"{command.name}: {error.strerror or error}") from error
+        if answer[0] == TIMEOUT:
+            # Said by a BMC of one slow sensor, and by the kernel of a BMC that says nothing.
+            await self._check_alive(command, completion_code_text(TIMEOUT))
+        return _data(command, answer)
+
+    async def _check_alive(self, command: Command, failure: str) -> None:
+        """Raises Silent when the BMC does not even say who it is: each more question would cost seconds."""
+        request = bytes((GET_DEVICE_ID.network_function, 0, GET_DEVICE_ID.number))
         try:
             answer = await self._machine.control(
                 self.device, "ipmi", request, deadline_seconds=DEADLINE_SECONDS
             )
-        except OSError as error:  # ControlError, and TimeoutError from a capture
-            self._silences += 1
-            kind = Silent if self._silences >= SILENCES_ALLOWED else Unanswered
-            raise kind(f"{command.name}: {error.strerror or error}") from error
-        self._silences = 0
-        return answer
+        except OSError:
+            answer = bytes((TIMEOUT,))
+        if answer[:1] == bytes((TIMEOUT,)):
+            self._silent = True
+            raise Silent(f"{command.name}: {failure}")
 
-    async def _from_other(self, command: Command, request: bytes, owner: Owner) -> bytes:
+    async def _ask_other(self, command: Command, request: bytes, owner: Owner) -> bytes:
         if owner in self._gone:
             raise Refused(command, TIMEOUT)
+        bridged = bytes((owner.channel, owner.address)) + request
         try:
-            return await self._machine.control(
-                self.device,
-                "ipmi-bridged",
-                bytes((owner.channel, owner.address)) + request,
-                deadline_seconds=BRIDGED_DEADLINE_SECONDS,
-            )
+            answer = await self._patiently(command, "ipmi-bridged", bridged, BRIDGED_DEADLINE_SECONDS)
         except OSError as error:
             self._gone.add(owner)
             raise Refused(command, TIMEOUT) from error
+        if answer[0] == TIMEOUT:
+            self._gone.add(owner)
+        return _data(command, answer)
+
+    async def _patiently(
+        self, command: Command, operation: str, request: bytes, deadline_seconds: float
+    ) -> bytes:
+        """The answer, completion code first, asked again while the controller is busy. Raises OSError."""
+        for pause in (*BUSY_PAUSES_SECONDS, None):
+            answer = await self._machine.control(
+                self.device, operation, request, deadline_seconds=deadline_seconds
+            )
+            if not answer:
+                raise OSError("an empty answer")
+            is_busy = answer[0] == BUSY or (command is READ_FRU and answer[0] == FRU_BUSY)
+            if pause is None or not is_busy:
+                break
+            await asyncio.sleep(pause)
+        return answer
+
+
+def _data(command: Command, answer: bytes) -> bytes:
+    if answer[0]:
+        raise Refused(command, answer[0])
+    return answer[1:]
