@@ -31,7 +31,7 @@ def snapshot(reference: Server) -> Snapshot:
 def audited(server: Server) -> Snapshot:
     """A fresh audit, through the CLI and the bus."""
     ended = server.run("bee audit --json", check=False, deadline_seconds=300)
-    assert ended.stdout, ended.stderr
+    assert ended.stdout, ended.stderr + server.run("journalctl --unit=bee-auditd.service | tail -40").stdout
     return msgspec.json.decode(ended.stdout, type=Snapshot)
 
 

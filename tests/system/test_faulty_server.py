@@ -13,7 +13,9 @@ pytestmark = [pytest.mark.qemu, pytest.mark.timeout(1200)]
 @pytest.fixture(scope="module")
 def findings(faulty: Server) -> list[Finding]:
     ended = faulty.run("bee audit --json", check=False, deadline_seconds=300)
-    assert ended.returncode == 2, ended.stderr
+    assert ended.returncode == 2, (
+        ended.stderr + faulty.run("journalctl --unit=bee-auditd.service | tail -40").stdout
+    )
     snapshot = msgspec.json.decode(ended.stdout, type=Snapshot)
     assert snapshot.hardware.summary.verdict == "Critical"
     return list(snapshot.hardware.summary.findings)
