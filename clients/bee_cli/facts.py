@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from bee_bus.documents.audit import Snapshot
 
+_NAMELESS = "a machine that does not say what it is"
+
 
 @dataclass(frozen=True)
 class MachineFacts:
-    title: str  # "Supermicro SYS-421GE-TNHR"
+    title: str  # "Supermicro SYS-421GE-TNHR"; empty when the audit did not look
     serial: str | None
     host: str
 
@@ -16,12 +18,13 @@ def machine_facts(snapshot: Snapshot) -> MachineFacts:
     """Vendor, product and serial number: the system's, else those of the board or the chassis that it is."""
     board = snapshot.hardware.board
     if board is None:
-        return MachineFacts("a machine that does not say what it is", None, snapshot.host_name)
+        unasked = snapshot.sections and "board" not in snapshot.sections
+        return MachineFacts("" if unasked else _NAMELESS, None, snapshot.host_name)
     named = [part for part in (board.system, *board.baseboards) if part and (part.model or part.name)]
     serials = [
         part.serial for part in (board.system, *board.chassis, *board.baseboards) if part and part.serial
     ]
-    title = "a machine that does not say what it is"
+    title = _NAMELESS
     if named:
         product = named[0].model or named[0].name or ""
         vendor = named[0].vendor or ""

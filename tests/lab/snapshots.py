@@ -234,7 +234,7 @@ def _network() -> NetworkSection:
         interfaces=(
             NetworkInterface(
                 id="ens9np0",
-                name="ens9np0",
+                name="Mellanox ConnectX-7 port 1",
                 physical=True,
                 vendor="Mellanox",
                 model="ConnectX-7",

@@ -2,10 +2,13 @@
 
 import re
 import typing
+from collections import Counter
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from bee_bus.documents.audit import CollectorRun, Finding, Hardware, Snapshot, Threshold
@@ -14,6 +17,7 @@ from bee_bus.documents.board import BoardSection, System
 from bee_bus.documents.cpus import CpuPackage, CpusSection
 from bee_bus.documents.memory import Dimm, MemorySection
 from bee_cli.render import summary
+from bee_cli.render.page import Page
 from bee_cli.terminal import Terminal
 from lab.snapshots import LINK_NARROW, SPARE_LOW, gpu_server, snapshot
 
@@ -148,6 +152,14 @@ def test_sections_that_could_not_be_read_are_named_with_the_reason() -> None:
     assert "board" not in reading
 
 
+def test_a_part_without_the_board_does_not_call_the_machine_nameless() -> None:
+    hardware = Hardware(summary=snapshot().hardware.summary)
+    shown = page(snapshot(hardware=hardware, sections=("cpus",)))
+
+    assert "does not say what it is" not in shown
+    assert shown.startswith("host gpu07")
+
+
 def test_a_machine_that_says_nothing_of_itself_is_shown_too() -> None:
     shown = page(snapshot(hardware=Hardware(summary=snapshot().hardware.summary)))
 
@@ -263,3 +275,21 @@ def test_a_part_that_is_in_order_does_not_look_like_a_machine_that_is() -> None:
     banner = page(snapshot(sections=("cpus", "firmware"))).split("audited")[0]
 
     assert "nothing found wrong - of cpus, firmware only" in banner
+
+
+@given(
+    st.integers(60, 120),
+    st.lists(st.tuples(*[st.text("abcXYZ019-:", max_size=60)] * 6), min_size=1, max_size=5),
+)
+def test_whatever_the_widths_a_table_shows_every_character_of_its_cells(
+    columns: int, rows: list[tuple[str, ...]]
+) -> None:
+    drawn = Page(Terminal(columns=columns))
+    drawn.table(("=A", "B", "=C", ">D", "=E", "F"), rows)
+    titles = {"A", "B", "C", "D", "E", "F"}
+
+    shown = Counter(drawn.text()) - Counter({" ": 10**6, "\n": 10**6, **dict.fromkeys(titles, 1)})
+
+    wanted = Counter("".join("".join(row) for row in rows))
+    assert not wanted - shown
+    assert all(cell_len(line) <= columns for line in drawn.text().splitlines())

@@ -1,6 +1,5 @@
 """`make install`: the tree that a Debian 13 system wants, and programs in it that start."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -130,11 +129,3 @@ def test_uninstalling_leaves_nothing(tmp_path: Path) -> None:
     _make("uninstall", f"DESTDIR={tmp_path}")
 
     assert _files(tmp_path) == set()
-
-
-def test_the_checked_in_schemas_are_those_of_the_types() -> None:
-    from bee_bus.documents.schema import DOCUMENTS, schema
-
-    for name in DOCUMENTS:
-        text = (ROOT / "dbus/schemas" / name).read_text("utf-8")
-        assert json.loads(text) == schema(name), "run `make schemas`"

@@ -1,7 +1,5 @@
 """What is wrong, the worst first, each with what to do about it."""
 
-from rich.text import Text
-
 from bee_bus.documents.audit import Finding, Summary, Threshold
 from bee_cli.render.page import QUIET, SEVERITY_STYLES, Page
 
@@ -18,7 +16,12 @@ def put_findings(page: Page, summary: Summary) -> None:
 
 def _put_finding(page: Page, finding: Finding) -> None:
     label = page.cell(f"{finding.severity.upper():<9}", SEVERITY_STYLES.get(finding.severity, ""))
-    page.line(label, page.cell(finding.component, "bold"), _where(page, finding))
+    component = page.cell(finding.component, "bold")
+    where = _where(finding)
+    beside = page.fits(label.plain, component.plain, "  ", where)
+    page.line(label, component, page.cell(f"  {where}") if where and beside else "")
+    if where and not beside:
+        page.line(where, indent=_TEXT_INDENT)
     page.line(finding.message, indent=_TEXT_INDENT)
     if judged := judgement(finding):
         page.line(page.cell(judged, QUIET), indent=_TEXT_INDENT)
@@ -54,9 +57,7 @@ def _source(threshold: Threshold) -> str:
     return f"{threshold.layer}: {threshold.source}"
 
 
-def _where(page: Page, finding: Finding) -> Text:
+def _where(finding: Finding) -> str:
     """The place, when it says more than the component's own name does."""
     section, _, component = finding.component.partition("/")
-    if finding.where in ("", finding.component, component or section):
-        return Text()
-    return page.cell(f"  {finding.where}")
+    return "" if finding.where in (finding.component, component or section) else finding.where

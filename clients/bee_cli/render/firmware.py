@@ -18,8 +18,10 @@ def _rows(firmware: FirmwareSection) -> Iterator[tuple[str, str, str, str]]:
         groups.setdefault((one.kind, one.name or "", one.version), []).append(one)
     for (kind, name, version), same in groups.items():
         times = f"{len(same)} × {name}" if len(same) > 1 else name
-        yield kind, times, ranges(_place(one) for one in same), version
+        yield kind, times, ranges(filter(None, map(_place, same))), version
 
 
 def _place(one: FirmwareVersion) -> str:
-    return one.location or one.id.partition("/")[2] or one.id
+    """Where it runs: the component, when that says more than its kind."""
+    component = one.id.partition("/")[2]
+    return one.location or (component if component.lower() != one.kind.lower() else "")

@@ -6,7 +6,7 @@ from bee_bus.documents.bmc import BmcSection, ChassisStatus, Controller, FruDevi
 from bee_bus.documents.psus import Psu, PsusSection
 from bee_bus.documents.sensors import Sensor, SensorsSection
 from bee_cli.render.page import Page
-from bee_cli.render.units import joined, number, quantity, several, words
+from bee_cli.render.units import joined, number, quantity, several, without_vendor, words
 
 NEAREST = 3  # temperatures shown
 EVENTS = 5  # of the event log
@@ -66,7 +66,8 @@ def _extremes(sensors: Iterable[Sensor]) -> Iterator[tuple[str, str]]:
     for sensor in wrong:
         states = joined(*(state.name for state in sensor.states if state.severity))
         yield sensor.status, words(_reading(sensor), f"({states})" if states else "")
-    hot = sorted((one for one in read if one.kind == "temperature"), key=_heat, reverse=True)
+    temperatures = [one for one in read if one.kind == "temperature" and one not in wrong]
+    hot = sorted(temperatures, key=_heat, reverse=True)
     for sensor in hot[:NEAREST]:
         yield "temperature", _reading(sensor)
     fans = [sensor.value for sensor in read if sensor.kind == "fan" and sensor.value is not None]
@@ -101,7 +102,7 @@ def _reading(sensor: Sensor) -> str:
 
 
 def _controller(controller: Controller) -> Iterator[tuple[str, object]]:
-    yield "controller", words(controller.vendor, controller.name)
+    yield "controller", words(controller.vendor, without_vendor(controller.name, controller.vendor))
     yield "firmware", words(controller.firmware, "(being updated)" if controller.is_updating else "")
     for channel in controller.channels:
         address = joined(channel.ipv4_address, *channel.ipv6_addresses)

@@ -15,7 +15,7 @@ def put_network(page: Page, network: NetworkSection) -> None:
             several(functions, "virtual function") if functions else "",
         ),
     )
-    page.table(("=interface", "model", "=mac", "=link", "plugged in"), map(_interface, shown))
+    page.table(("=interface", "device", "=mac", "=link", "plugged in"), map(_interface, shown))
     adapters = [adapter for adapter in network.infiniband if not adapter.virtual_function]
     rows = [_port(adapter, port) for adapter in adapters for port in adapter.ports]
     page.table(("=infiniband", "model", "=firmware", "port", "state"), rows)
@@ -30,7 +30,7 @@ def bit_rate(mbps: int | None) -> str:
 
 def _interface(one: NetworkInterface) -> tuple[str, ...]:
     return (
-        one.name,
+        one.id,
         words(one.vendor, one.model) or one.driver or "",
         one.permanent_mac or one.mac or "",
         _link(one),
@@ -54,7 +54,7 @@ def _port(adapter: InfinibandAdapter, port: InfinibandPort) -> tuple[str, ...]:
     rate = f"{number(port.rate_gbps)} Gb/s" if port.rate_gbps else ""
     width = f"{port.lanes} lanes" if port.lanes else ""
     return (
-        adapter.name,
+        adapter.id,
         words(adapter.vendor, adapter.model),
         adapter.firmware or "",
         words(port.number, port.link_layer),

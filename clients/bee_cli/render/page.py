@@ -5,6 +5,7 @@ All text that is not our own passes `Page.cell`, where it becomes what this term
 
 import io
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -24,6 +25,8 @@ SEVERITY_STYLES = {
 }
 QUIET = "dim"
 INDENT = 2
+GAP = 2  # between the columns of a table
+WRAPPED = 8  # the least width of a column that wraps
 
 # What ASCII says instead, of the few other characters that we write ourselves.
 _ASCII = str.maketrans(
@@ -85,9 +88,13 @@ class Page:
     def line(self, *parts: Text | str, indent: int = INDENT) -> None:
         """One paragraph of several pieces, wrapped under itself."""
         text = Text()
-        for part in parts:
+        for part in filter(None, parts):
             text.append_text(part if isinstance(part, Text) else self.cell(part))
         self.put(Padding(text, (0, 0, 0, indent)))
+
+    def fits(self, *parts: str) -> bool:
+        """Whether the pieces stand on one line."""
+        return INDENT + sum(self.cell(part).cell_len for part in parts if part) <= self._terminal.columns
 
     def facts(self, pairs: Iterable[tuple[str, object]]) -> None:
         """Labels and values, those that have one."""
@@ -105,29 +112,39 @@ class Page:
         """A table without lines; nothing when it has no row.
 
         A title that begins with ``>`` is of numbers, set to the right; one with ``=`` of names that are not
-        to be broken. A column that holds nothing at all is left out.
+        to be broken, where there is room for them. A column that holds nothing at all is left out.
         """
-        all_rows = list(rows)
-        if not all_rows:
+        filled = list(rows)
+        used = [at for at in range(len(columns)) if any(row[at] not in (None, "") for row in filled)]
+        if not used:
             return
-        filled = [at for at in range(len(columns)) if any(row[at] not in (None, "") for row in all_rows)]
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=QUIET, show_edge=False)
-        for at in filled:
-            title = columns[at]
-            table.add_column(
-                Text(title.lstrip(">=")),
-                justify="right" if title.startswith(">") else "left",
-                no_wrap=title[0] in ">=",
-                overflow="fold",
-            )
-        for row in all_rows:
-            table.add_row(
-                *(
-                    value if isinstance(value, Text) else self.cell(value)
-                    for value in (row[at] for at in filled)
-                )
-            )
+        titles = [Text(columns[at].lstrip(">=")) for at in used]
+        cells = [[self.cell(row[at]) for at in used] for row in filled]
+        widths = [max(cell.cell_len for cell in column) for column in zip(titles, *cells, strict=True)]
+        whole = self._whole(widths, [columns[at][0] in ">=" for at in used])
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style=QUIET, show_edge=False)
+        for number, at in enumerate(used):
+            justify: Literal["left", "right"] = "right" if columns[at].startswith(">") else "left"
+            table.add_column(titles[number], justify=justify, no_wrap=number in whole, overflow="fold")
+        for row in cells:
+            table.add_row(*row)
         self.put(Padding(table, (0, 0, 0, INDENT)))
+
+    def _whole(self, widths: Sequence[int], wanted: Sequence[bool]) -> set[int]:
+        """The columns that are not broken: the narrow ones first, as long as the others keep room to wrap in.
+
+        A column that is neither whole nor has room would be cut off, and with it what it says.
+        """
+        room = (
+            self._terminal.columns - INDENT - GAP * len(widths) - sum(min(width, WRAPPED) for width in widths)
+        )
+        whole = set()
+        for at in sorted((at for at, want in enumerate(wanted) if want), key=lambda at: widths[at]):
+            room -= widths[at] - min(widths[at], WRAPPED)
+            if room < 0:
+                break
+            whole.add(at)
+        return whole
 
     @property
     def _line(self) -> str:

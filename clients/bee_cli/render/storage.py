@@ -8,7 +8,7 @@ from bee_cli.render.units import celsius, disk_size, joined, several, without_ve
 def put_storage(page: Page, storage: StorageSection) -> None:
     whole = sum(disk.size_bytes or 0 for disk in storage.disks)
     page.heading("storage", joined(several(len(storage.disks), "disk"), disk_size(whole) if whole else ""))
-    page.table(("=disk", "place", "model", ">size", "=serial", "health"), map(_disk, storage.disks))
+    page.table(("=disk", "place", "=model", ">size", "=serial", "health"), map(_disk, storage.disks))
     raid = [controller for controller in storage.controllers if controller.raid or controller.condition]
     page.table(("controller", "model", "state", "volumes", "drives"), map(_controller, raid))
     page.table(("array", "level", ">size", "state"), map(_array, storage.arrays))

@@ -13,9 +13,11 @@ from bee_cli.render.units import number
 def put_verdict(page: Page, snapshot: Snapshot) -> None:
     machine = machine_facts(snapshot)
     summary = snapshot.hardware.summary
-    page.put(page.cell(machine.title, "bold"))
+    if machine.title:
+        page.put(page.cell(machine.title, "bold"))
+    serial = f"serial {machine.serial or 'unknown'}   " if machine.title else ""
     kernel = f"   kernel {snapshot.kernel_release}" if snapshot.kernel_release else ""
-    page.put(page.cell(f"serial {machine.serial or 'unknown'}   host {machine.host}{kernel}"))
+    page.put(page.cell(f"{serial}host {machine.host}{kernel}"))
     page.put(_banner(page, summary, snapshot.sections))
     page.put(page.cell(_circumstances(snapshot), "dim"))
 
