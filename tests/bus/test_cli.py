@@ -91,10 +91,13 @@ def document(ended: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
     return found
 
 
+TIMES = ("duration_seconds", "uptime_seconds")
+
+
 def without_times(snapshot: dict[str, Any]) -> dict[str, Any]:
     def bare(part: Any) -> Any:
         if isinstance(part, dict):
-            return {name: bare(value) for name, value in part.items() if name != "duration_seconds"}
+            return {name: bare(value) for name, value in part.items() if name not in TIMES}
         return [bare(value) for value in part] if isinstance(part, list) else part
 
     stripped: dict[str, Any] = bare(snapshot)
