@@ -29,7 +29,7 @@ async def test_a_full_server() -> None:
     assert (section.uptime_seconds, section.processor) == (600, "Bee(R) Xeon(R) Platinum 8480+")
     slot = section.slots[9]
     assert (slot.id, slot.name, slot.location) == ("P2-DIMMB1", "P2-DIMMB1", "P1_Node1_Channel1_Dimm0")
-    assert (slot.socket, slot.channel, slot.array) == ("P1", "1.1", "array0")
+    assert (slot.socket, slot.channel, slot.array) == ("P2", "1.1", "array0")
     assert (slot.vendor, slot.part_number, slot.serial) == ("Samsung", "M321R8GA0BB0-CQKZJ", "80CE01010001")
     assert (slot.type, slot.ranks, slot.size_bytes) == ("DDR5", 2, 64 * GIB)
     assert (slot.rated_speed_mts, slot.configured_speed_mts) == (4800, 4800)
@@ -44,6 +44,24 @@ async def test_an_empty_slot_says_nothing_of_a_module() -> None:
     assert section is not None and section.populated_count == 15
     slot = section.slots[3]
     assert (slot.populated, slot.vendor, slot.serial, slot.size_bytes) == (False, None, None, None)
+
+
+@pytest.mark.parametrize(("use", "kind"), [(5, 0x09), (5, 0x02), (3, 0x0B)])
+async def test_the_chip_of_the_firmware_is_no_module(use: int, kind: int) -> None:
+    """A workstation lists its 2 MiB of flash, two bits wide, beside the memory, in an array of its own."""
+    server = TwoSockets()
+    firmware = server.firmware()
+    flash = firmware.memory_array(slots=1, capacity_bytes=2 << 20, use=use)
+    firmware.memory_device(
+        locator="SYSTEM ROM", size_bytes=2 << 20, array=flash, kind=kind, total_width=2, data_width=2, part=""
+    )
+    machine = FakeMachine(files={**server.machine().files, **firmware.files()})
+    hardware = await firmware_sections(machine)
+    assert hardware.memory is not None
+    assert [slot.id for slot in hardware.memory.slots if "ROM" in slot.id] == []
+    assert (hardware.memory.slot_count, hardware.memory.populated_count) == (16, 16)
+    assert [array.use for array in hardware.memory.arrays][0] == "System Memory"
+    assert findings(hardware, RULES) == []
 
 
 async def test_slots_of_the_same_name_are_told_apart_by_their_bank() -> None:

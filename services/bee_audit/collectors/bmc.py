@@ -2,12 +2,12 @@
 
 from bee_audit.collectors.ipmi import IpmiFacts, read_ipmi
 from bee_audit.collectors.ipmi_events import Events
-from bee_audit.collectors.ipmi_fru import FruFacts, first_identity, fru_id
+from bee_audit.collectors.ipmi_fru import FruFacts, first_genuine, fru_id
 from bee_audit.collectors.ipmi_sel import SelFacts
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.fru_facts import FruBoard, FruChassis, FruProduct
 from bee_audit.decode.ipmi_controller import ChassisState
 from bee_audit.decode.ipmi_names import MANUFACTURERS, entity_name
-from bee_audit.decode.ipmi_text import identity
 from bee_audit.decode.sdr import SensorRecord
 from bee_audit.decode.sel import RECORD_BYTES, time_text
 from bee_bus.documents.bmc import BmcSection, ChassisStatus, Controller, FruDevice, Sel
@@ -100,16 +100,16 @@ def _fru_device(facts: FruFacts) -> FruDevice:
         id=identifier,
         name=name,
         location=location,
-        vendor=first_identity(product.manufacturer, board.manufacturer),
-        model=first_identity(product.product_name, board.product_name),
-        part_number=first_identity(product.part_number, board.part_number),
-        serial=first_identity(product.serial_number, board.serial_number),
-        version=identity(product.version),
-        asset_tag=identity(product.asset_tag),
-        board_part_number=identity(board.part_number),
-        board_serial=identity(board.serial_number),
-        chassis_part_number=identity(chassis.part_number),
-        chassis_serial=identity(chassis.serial_number),
+        vendor=first_genuine(product.manufacturer, board.manufacturer),
+        model=first_genuine(product.product_name, board.product_name),
+        part_number=first_genuine(product.part_number, board.part_number),
+        serial=first_genuine(product.serial_number, board.serial_number),
+        version=genuine(product.version),
+        asset_tag=genuine(product.asset_tag),
+        board_part_number=genuine(board.part_number),
+        board_serial=genuine(board.serial_number),
+        chassis_part_number=genuine(chassis.part_number),
+        chassis_serial=genuine(chassis.serial_number),
         manufactured_at=board.manufactured_at,
         defects=fru.defects,
         remarks=fru.remarks,

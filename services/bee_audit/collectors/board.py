@@ -3,8 +3,8 @@
 import re
 
 from bee_audit.collectors.smbios import is_virtual, losses, read_smbios
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.smbios import BiosInformation, Smbios, SystemInformation
-from bee_audit.decode.smbios.filler import genuine
 from bee_bus.documents.board import Baseboard, Bios, BoardSection, Chassis, System
 from bee_machine import Machine
 

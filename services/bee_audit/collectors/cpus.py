@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from bee_audit.collectors.cpu_topology import CPU, read_kernel_cpus
 from bee_audit.collectors.naming import distinct
 from bee_audit.collectors.smbios import is_virtual, smbios_and_problems
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.smbios import Cache, Processor, Smbios
-from bee_audit.decode.smbios.filler import genuine
 from bee_bus.documents.cpus import Cpu, CpuCache, CpuPackage, CpusSection
 from bee_machine import Machine
 

@@ -11,9 +11,9 @@ from bee_audit.collectors.ipmi_client import (
     Unanswered,
 )
 from bee_audit.decode import DecodeError
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.fru import decode_fru, fru_extent
 from bee_audit.decode.fru_facts import Fru
-from bee_audit.decode.ipmi_text import identity
 from bee_audit.decode.sdr import FruLocator, Owner
 
 BMC = Owner(0x20, 0, 0)
@@ -35,9 +35,9 @@ def fru_id(locator: FruLocator) -> str:
     return name if locator.owner.is_bmc else f"{name}-at-{locator.owner.address:02x}h"
 
 
-def first_identity(*texts: str | None) -> str | None:
+def first_genuine(*texts: str | None) -> str | None:
     """The first text that names something."""
-    return next((text for text in map(identity, texts) if text), None)
+    return next((text for text in map(genuine, texts) if text), None)
 
 
 class FruReader:

@@ -9,8 +9,8 @@ from bee_audit.collectors.edac import read_controllers
 from bee_audit.collectors.memory_slots import slots_of
 from bee_audit.collectors.smbios import smbios_and_problems
 from bee_audit.collectors.spd_modules import read_modules
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.smbios import Smbios
-from bee_audit.decode.smbios.filler import genuine
 from bee_bus.documents.memory import Dimm, EdacDimm, MemoryArray, MemoryController, MemorySection, Spd
 from bee_machine import Machine
 

@@ -4,16 +4,24 @@ import re
 from collections.abc import Mapping
 
 from bee_audit.collectors.naming import distinct
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.jedec import known_maker, maker
 from bee_audit.decode.memory_locator import slot_place
 from bee_audit.decode.smbios import MemoryDevice, Smbios
-from bee_audit.decode.smbios.filler import genuine
 from bee_bus.documents.memory import Dimm
+
+# The chips that firmware lives in: some boards list them as memory devices (SMBIOS 3.7 §7.18.2).
+_FIRMWARE_CHIPS = ("ROM", "Flash", "EEPROM", "FEPROM", "EPROM")
 
 
 def slots_of(smbios: Smbios) -> tuple[Dimm, ...]:
     """Every slot, empty ones too, in the table's order."""
-    devices = smbios.memory_devices
+    flash = {array.handle for array in smbios.memory_arrays if array.use == "Flash Memory"}
+    devices = [
+        device
+        for device in smbios.memory_devices
+        if device.memory_type not in _FIRMWARE_CHIPS and device.array_handle not in flash
+    ]
     locators = [genuine(device.locator) for device in devices]
     banks = [genuine(device.bank_locator) for device in devices]
     # Where a locator repeats in every bank, the bank is the greater part of the name.

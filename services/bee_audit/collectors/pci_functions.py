@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.pci_config import PciConfig
 from bee_audit.decode.pci_express import DOWNSTREAM_PORTS
 from bee_audit.decode.pci_ids import PciIds
-from bee_audit.decode.smbios.filler import genuine
 from bee_audit.decode.vpd import Vpd
 from bee_bus.documents.pcie import PcieDevice, PcieErrors, PcieLink, PciePort
 from bee_machine import Entry

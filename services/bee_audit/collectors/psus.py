@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bee_audit.collectors.ipmi import IpmiFacts, read_ipmi
-from bee_audit.collectors.ipmi_fru import FruFacts, first_identity, fru_id
+from bee_audit.collectors.ipmi_fru import FruFacts, first_genuine, fru_id
 from bee_audit.collectors.ipmi_sensors import SensorFacts
 from bee_audit.collectors.sensors import sensors_of
 from bee_audit.collectors.smbios import read_smbios
 from bee_audit.decode import DecodeError
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.fru_facts import Fru, FruBoard, FruProduct
 from bee_audit.decode.fru_records import POWER_SUPPLY as POWER_SUPPLY_RECORD
 from bee_audit.decode.ipmi_names import DEVICE_RELATIVE, ENTITY_POWER_SUPPLY, entity_name
 from bee_audit.decode.ipmi_states import POWER_SUPPLY, PRESENCE_TYPE, REDUNDANCY_TYPE, SPECIFIC_TYPE
-from bee_audit.decode.ipmi_text import identity
 from bee_audit.decode.sdr import FruLocator, SensorRecord
 from bee_audit.decode.smbios import PowerSupply
 from bee_bus.documents.psus import Psu, PsusSection
@@ -215,11 +215,11 @@ def _with_fru(psu: Psu, locator: FruLocator, fru: Fru) -> Psu:
 
     return msgspec.structs.replace(
         psu,
-        vendor=first_identity(product.manufacturer, board.manufacturer),
-        model=first_identity(product.product_name, board.product_name),
-        part_number=first_identity(product.part_number, board.part_number),
-        serial=first_identity(product.serial_number, board.serial_number),
-        version=first_identity(product.version),
+        vendor=first_genuine(product.manufacturer, board.manufacturer),
+        model=first_genuine(product.product_name, board.product_name),
+        part_number=first_genuine(product.part_number, board.part_number),
+        serial=first_genuine(product.serial_number, board.serial_number),
+        version=first_genuine(product.version),
         manufactured_at=board.manufactured_at,
         fru=fru_id(locator),
         capacity_watts=capacity if isinstance(capacity, int) else None,
@@ -234,7 +234,7 @@ async def _type_39(machine: Machine) -> list[PowerSupply]:
     except (DecodeError, OSError):
         return []  # the board section says so
     supplies = smbios.of(PowerSupply) if smbios else ()
-    return [one for one in supplies if identity(one.serial_number) or identity(one.model_part_number)]
+    return [one for one in supplies if genuine(one.serial_number) or genuine(one.model_part_number)]
 
 
 def _completed(psu: Psu, supplies: list[PowerSupply]) -> Psu:
@@ -248,11 +248,11 @@ def _completed(psu: Psu, supplies: list[PowerSupply]) -> Psu:
     supply = matches[0]
     return msgspec.structs.replace(
         psu,
-        vendor=psu.vendor or identity(supply.manufacturer),
-        model=psu.model or identity(supply.device_name),
-        part_number=psu.part_number or identity(supply.model_part_number),
-        serial=psu.serial or identity(supply.serial_number),
-        version=psu.version or identity(supply.revision),
+        vendor=psu.vendor or genuine(supply.manufacturer),
+        model=psu.model or genuine(supply.device_name),
+        part_number=psu.part_number or genuine(supply.model_part_number),
+        serial=psu.serial or genuine(supply.serial_number),
+        version=psu.version or genuine(supply.revision),
         capacity_watts=psu.capacity_watts or supply.max_power_capacity_watts,
         hot_swap=psu.hot_swap if psu.hot_swap is not None else supply.hot_replaceable,
     )

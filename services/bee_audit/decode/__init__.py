@@ -1,4 +1,4 @@
-"""Bytes to facts. Pure functions that read no file. Bad bytes raise DecodeError, or are named in the result."""
+"""Bytes to facts: pure functions. Bad bytes raise DecodeError, or are named in the result."""
 
 
 class DecodeError(ValueError):

@@ -1,13 +1,5 @@
 """Texts and counters that a disk reports, made fit for people and for JSON."""
 
-import re
-
-# What firmware and bridges put where a serial number should be.
-_FILLER = re.compile(
-    r"""^(?:[0x]+|[f]+|\.+|-+|\*+|\?+|n/?a|none|null|unknown|default\ string|not\ (?:specified|available|set)
-        |to\ be\ filled\ .*|0?123456789(?:abcdef|0+)?|serial(?:\ number)?|dummy|redacted)$""",
-    re.IGNORECASE | re.VERBOSE,
-)
 LARGEST_COUNTER = (1 << 63) - 1
 
 
@@ -20,11 +12,6 @@ def clean(text: str, *, limit: int = 120) -> str | None:
 def ascii_text(raw: bytes) -> str | None:
     """A fixed-width ASCII field, padded by spaces or zeros."""
     return clean(raw.decode("ascii", "replace").replace("\N{REPLACEMENT CHARACTER}", " "))
-
-
-def identity(text: str | None) -> str | None:
-    """A serial number or WWN; None for what firmware writes when it has none."""
-    return None if text is None or _FILLER.match(text) else text
 
 
 def saturated(counter: int) -> int:

@@ -3,8 +3,6 @@
 FRU Information Storage Definition 1.0 rev 1.3, chapter 13; IPMI 2.0 rev 1.1, chapter 43.15.
 """
 
-from typing import Final
-
 BINARY, BCD_PLUS, SIX_BIT, TEXT = range(4)
 
 _BCD_PLUS = "0123456789 -.:,_"  # the FRU definition ends at the period; the last three are chapter 43.15's
@@ -41,23 +39,3 @@ def clean(text: str) -> str:
 
 def is_printable_ascii(data: bytes) -> bool:
     return all(0x20 <= byte < 0x7F for byte in data)
-
-
-# What vendors leave in a field that nobody filled: letters and digits only, in lower case.
-_FILLERS: Final = frozenset(
-    (
-        *("none", "null", "na", "unknown", "empty", "oem", "default", "defaultstring", "tobefilled"),
-        *("tobefilledbyoem", "fillbyoem", "notspecified", "notavailable", "notapplicable", "manufacturer"),
-        *("serial", "serialnumber", "systemserialnumber", "boardserialnumber", "chassisserialnumber"),
-        *("productserialnumber", "partnumber", "productname", "productversion", "assettag"),
-        *("0123456789", "123456789", "1234567890", "01234567890123456789"),
-    )
-)
-
-
-def identity(text: str | None) -> str | None:
-    """The text, or None when it is a vendor's filler: a serial number of it would name nothing."""
-    if text is None:
-        return None
-    letters = "".join(filter(str.isalnum, text)).lower()
-    return None if letters in _FILLERS or set(letters) in ({"0"}, {"f"}, {"x"}, set()) else text

@@ -7,7 +7,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from bee_audit.collectors.disks.kernel import Kernel, pci_address, scsi_address
-from bee_audit.decode.disk_text import clean, identity
+from bee_audit.decode.disk_text import clean
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.smartctl import SmartReport
 from bee_bus.documents.storage import Disk
 from bee_machine import Entry
@@ -53,9 +54,9 @@ def disk_of(entry: Entry, kernel: Kernel) -> Disk | None:
         location=kernel.place_of(entry) or by_path or address,
         vendor=vendor,
         model=_udev_model(properties) or model,
-        serial=identity(clean(_serial(entry, properties))),
-        firmware=identity(entry.text("device/rev")),
-        wwn=identity(_wwn(entry, properties)),
+        serial=genuine(clean(_serial(entry, properties))),
+        firmware=genuine(entry.text("device/rev")),
+        wwn=genuine(_wwn(entry, properties)),
         kind=_kind(entry, transport, virtual),
         transport=transport,
         size_bytes=sectors * SECTOR_BYTES if sectors else None,

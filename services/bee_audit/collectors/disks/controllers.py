@@ -8,7 +8,7 @@ import msgspec
 
 from bee_audit.collectors.disks.kernel import Kernel, pci_address
 from bee_audit.decode import DecodeError
-from bee_audit.decode.disk_text import identity
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.raid_tools import (
     decode_arcconf,
     decode_arcconf_count,
@@ -78,7 +78,7 @@ def _shown_by_drivers(kernel: Kernel) -> list[StorageController]:
             vendor=host.text("vendor"),
             model=host.text("board_name") or host.text("model"),
             part_number=host.text("board_assembly"),
-            serial=identity(host.text("serial_number")),
+            serial=genuine(host.text("serial_number")),
             firmware=_version(
                 host.text("version_fw")
                 or host.text("firmware_version")

@@ -4,7 +4,8 @@ import re
 
 import msgspec
 
-from bee_audit.decode.disk_text import clean, identity
+from bee_audit.decode.disk_text import clean
+from bee_audit.decode.filler import genuine
 from bee_bus.documents.storage import Disk
 from bee_machine import Machine
 
@@ -17,8 +18,8 @@ async def with_emmc(machine: Machine, disk: Disk) -> Disk:
     return msgspec.structs.replace(
         disk,
         model=clean(name or ""),
-        serial=identity(serial),
-        firmware=identity(firmware),
+        serial=genuine(serial),
+        firmware=genuine(firmware),
         percentage_used=_used(life),
     )
 

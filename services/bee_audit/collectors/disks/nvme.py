@@ -16,7 +16,8 @@ from bee_audit.collectors.disks.block import SECTOR_BYTES, contents, with_report
 from bee_audit.collectors.disks.kernel import Kernel, pci_address
 from bee_audit.collectors.disks.smart import Smartctl
 from bee_audit.decode import DecodeError
-from bee_audit.decode.disk_text import clean, identity
+from bee_audit.decode.disk_text import clean
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.nvme import (
     ERROR_ENTRY_BYTES,
     FIRMWARE_BYTES,
@@ -94,9 +95,9 @@ def _drive(entry: Entry, kernel: Kernel) -> Disk:
         name=f"/dev/{entry.name}",
         location=kernel.pci_place_of(address) if address is not None else None,
         model=model,
-        serial=identity(clean(entry.text("serial") or "")),
-        firmware=identity(clean(entry.text("firmware_rev") or "")),
-        wwn=identity(wwid.removeprefix("eui.")) if wwid is not None and wwid.startswith("eui.") else None,
+        serial=genuine(clean(entry.text("serial") or "")),
+        firmware=genuine(clean(entry.text("firmware_rev") or "")),
+        wwn=genuine(wwid.removeprefix("eui.")) if wwid is not None and wwid.startswith("eui.") else None,
         kind="nvme",
         transport="nvme",
         size_bytes=sum(sizes) if sizes else None,

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from construct import Array, Bytes, Int8ul, Int16ul, Int32ul, Int64ul, Seek, Struct
 
 from bee_audit.decode import DecodeError
-from bee_audit.decode.disk_text import ascii_text, identity, saturated
+from bee_audit.decode.disk_text import ascii_text, saturated
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.nvme.page import Int128ul, celsius, parse
 
 _CONTROLLER = Struct(  # fig. 275
@@ -71,8 +72,8 @@ def decode_controller(data: bytes) -> NvmeController:
     return NvmeController(
         vendor_id=page.vendor,
         model=ascii_text(page.model),
-        serial=identity(ascii_text(page.serial)),
-        firmware=identity(ascii_text(page.firmware)),
+        serial=genuine(ascii_text(page.serial)),
+        firmware=genuine(ascii_text(page.firmware)),
         controller_number=page.controller_number,
         version=_version(page.version),
         total_bytes=saturated(page.total_bytes) or None,

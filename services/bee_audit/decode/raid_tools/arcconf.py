@@ -3,7 +3,7 @@
 import re
 
 from bee_audit.decode import DecodeError
-from bee_audit.decode.disk_text import identity
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.raid_tools.conditions import battery_condition, drive_condition, volume_condition
 from bee_audit.decode.raid_tools.lines import megabytes, text_lines, whole_number
 from bee_bus.documents.storage import RaidBattery, RaidDrive, RaidVolume, StorageController
@@ -11,7 +11,10 @@ from bee_bus.documents.storage import RaidBattery, RaidDrive, RaidVolume, Storag
 _ADDRESS = re.compile(r"pci address \(domain:bus:device:function\)\s*:\s*([0-9a-f:]{7,16})", re.IGNORECASE)
 _VOLUME = re.compile(r"logical device number (\d+)")
 _DRIVE = re.compile(r"device #\s*(\d+)")
-_LOCATION = re.compile(r"connector (\d+), device (\d+)|enclosure (\d+), slot (\d+)", re.IGNORECASE)
+_LOCATION = re.compile(
+    r"connector (\d+), device (\d+)|(?:enclosure|backplane) (\d+), slot (\d+)", re.IGNORECASE
+)
+_OF_A_DRIVE = "device phy information"  # a heading within a drive; its error counters follow
 _BATTERY_NAMES = ("overall backup unit status", "supercap status", "status")
 
 
@@ -25,7 +28,7 @@ def decode_arcconf(output: bytes, *, number: int) -> StorageController:
     """One controller. Raises DecodeError when the output is no configuration."""
     blocks: list[tuple[str, str, dict[str, str]]] = []
     for line in text_lines(output):
-        if line.value is None and line.name.endswith(" information"):
+        if line.value is None and line.name.endswith(" information") and line.name != _OF_A_DRIVE:
             blocks.append(("part", line.name, {}))
         elif line.value is None and (found := _VOLUME.fullmatch(line.name)):
             blocks.append(("volume", found[1], {}))
@@ -43,7 +46,7 @@ def decode_arcconf(output: bytes, *, number: int) -> StorageController:
     return StorageController(
         id=_address(output) or f"arcconf{number}",
         model=controller.get("controller model") or None,
-        serial=identity(controller.get("controller serial number") or None),
+        serial=genuine(controller.get("controller serial number") or None),
         firmware=versions.get("firmware") or None,
         bios_version=versions.get("bios") or None,
         tool="arcconf",
@@ -71,7 +74,7 @@ def _address(output: bytes) -> str | None:
 def _drive(number: str, values: dict[str, str]) -> RaidDrive:
     state = values.get("state") or "no state"
     condition = drive_condition(state)
-    warnings = whole_number(values.get("s.m.a.r.t. warnings"))
+    warnings = _largest(values, "s.m.a.r.t. warnings", "smart warning count", "predictive failures")
     if condition in ("ok", "spare") and (warnings or values.get("s.m.a.r.t.", "").lower() == "yes"):
         condition = "predicted"
     location = _LOCATION.search(values.get("reported location", ""))
@@ -81,13 +84,19 @@ def _drive(number: str, values: dict[str, str]) -> RaidDrive:
         condition=condition,
         state=state,
         model=values.get("model") or None,
-        serial=identity(values.get("serial number") or None),
+        serial=genuine(values.get("serial number") or None),
         firmware=values.get("firmware") or None,
         size_bytes=megabytes(values.get("total size")),
         predicted_failures=warnings,
-        media_errors=whole_number(values.get("medium error count")),
+        media_errors=_largest(values, "medium error count", "media failures"),
         temperature_celsius=whole_number(values.get("current temperature") or values.get("temperature")),
     )
+
+
+def _largest(values: dict[str, str], *names: str) -> int | None:
+    """Of one count under the names of several versions."""
+    counts = (whole_number(values.get(name)) for name in names)
+    return max((count for count in counts if count is not None), default=None)
 
 
 def _volume(number: str, values: dict[str, str]) -> RaidVolume:

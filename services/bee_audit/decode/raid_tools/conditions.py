@@ -35,12 +35,16 @@ _VOLUME: Mapping[VolumeCondition, Iterable[str]] = {
     ),
     "rebuilding": (
         *("rec", "recovering", "rebuilding", "ready for recovery", "queued for recovery", "synchronizing"),
+        *("ready for rebuild", "waiting for rebuild", "queued for rebuild"),
     ),
     "degraded": (
         *("dgrd", "pdgd", "degraded", "dgd", "partially degraded", "impacted", "suboptimal"),
         *("suboptimal, fault tolerant", "interim recovery", "interim recovery mode", "needs attention"),
     ),
-    "failed": ("ofln", "offline", "failed", "fld", "missing", "mis", "disabled"),
+    "failed": (
+        *("ofln", "offline", "failed", "fld", "missing", "mis", "disabled"),
+        *("wrong physical drive was replaced", "physical drive not properly connected"),
+    ),
 }
 _BATTERY: Mapping[BatteryCondition, Iterable[str]] = {
     "ok": ("optimal", "opt", "ok", "ready", "normal", "fully charged"),

@@ -3,7 +3,7 @@
 import re
 
 from bee_audit.decode import DecodeError
-from bee_audit.decode.disk_text import identity
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.raid_tools.conditions import drive_condition, volume_condition
 from bee_audit.decode.raid_tools.lines import Line, text_lines, whole_number
 from bee_bus.documents.storage import RaidDrive, RaidVolume, StorageController
@@ -84,7 +84,7 @@ def _drive(block: _Block) -> RaidDrive:
         condition=drive_condition(state),
         state=state,
         model=block.text("model number"),
-        serial=identity(block.text("serial no")),
+        serial=genuine(block.text("serial no")),
         firmware=block.text("firmware revision"),
         size_bytes=(int(size[1]) + 1) * 512 if size else None,  # the last sector's number
     )

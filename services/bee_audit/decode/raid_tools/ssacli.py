@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from bee_audit.decode import DecodeError
-from bee_audit.decode.disk_text import identity
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.raid_tools.conditions import battery_condition, drive_condition, volume_condition
 from bee_audit.decode.raid_tools.lines import text_lines, whole_number
 from bee_bus.documents.storage import RaidBattery, RaidDrive, RaidVolume, StorageController
@@ -63,7 +63,7 @@ def _controller(blocks: list[_Block]) -> StorageController:
         id=address[0].lower() if address else f"slot{slot}",
         location=f"slot {slot}",
         model=values["model"],
-        serial=identity(values.get("serial number")),
+        serial=genuine(values.get("serial number")),
         firmware=values.get("firmware version"),
         tool="ssacli",
         status=status,
@@ -76,12 +76,15 @@ def _controller(blocks: list[_Block]) -> StorageController:
 
 def _drive(slot: str, values: dict[str, str]) -> RaidDrive:
     state = values.get("status") or "no state"
+    condition = drive_condition(state)
+    if condition in ("ok", "spare") and values.get("ssd smart trip wearout", "").lower() == "true":
+        condition, state = "predicted", f"{state}, SSD Smart Trip Wearout"
     return RaidDrive(
         slot=slot,
-        condition=drive_condition(state),
+        condition=condition,
         state=state,
         model=values.get("model"),
-        serial=identity(values.get("serial number")),
+        serial=genuine(values.get("serial number")),
         firmware=(values.get("firmware revision") or "").split(" (")[0] or None,
         temperature_celsius=whole_number(values.get("current temperature (c)")),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from bee_audit.decode import DecodeError
-from bee_audit.decode.disk_text import identity
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.loose_json import JsonValue, parse_json
 from bee_audit.decode.raid_tools.conditions import battery_condition, drive_condition, volume_condition
 from bee_bus.documents.storage import RaidBattery, RaidDrive, RaidVolume, StorageController
@@ -62,7 +62,7 @@ def _controller(data: JsonValue, number: int, counts: dict[tuple[int, str], _Cou
     return StorageController(
         id=f"00{found[1]}:{found[2]}:{found[3]}.{int(found[4], 16)}".lower() if found else f"storcli{number}",
         model=basics.at("Model").text() or flat.at("Product Name").text(),
-        serial=identity(basics.at("Serial Number").text() or flat.at("Serial Number").text()),
+        serial=genuine(basics.at("Serial Number").text() or flat.at("Serial Number").text()),
         firmware=version.at("Firmware Version").text() or flat.at("FW Version").text(),
         bios_version=version.at("Bios Version").text() or flat.at("BIOS Version").text(),
         tool="storcli",
@@ -154,7 +154,7 @@ def _counts(details: JsonValue, drive: str) -> _Counts:
     block = (attributes.at("Logical Sector Size").text() or "512B").upper()
     block_bytes = {"512B": 512, "4 KB": 4096, "4KB": 4096, "4096B": 4096}.get(block)
     return _Counts(
-        serial=identity(attributes.at("SN").text()),
+        serial=genuine(attributes.at("SN").text()),
         firmware=attributes.at("Firmware Revision").text(),
         size_bytes=int(sectors[1], 16) * block_bytes if sectors and block_bytes else None,
         media_errors=state.at("Media Error Count").integer(),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from bee_audit.decode.disk_text import identity
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.loose_json import JsonValue, parse_json
 from bee_audit.decode.smartctl import ata, nvme, scsi
 from bee_bus.documents.disk_health import (
@@ -89,8 +89,8 @@ def decode_report(output: bytes, *, exit_code: int | None = None) -> SmartReport
         vendor=vendor,
         model=model,
         model_family=document.at("model_family").text(),
-        serial=identity(document.at("serial_number").text()),
-        firmware=identity(document.first("firmware_version", "scsi_revision", "revision").text()),
+        serial=genuine(document.at("serial_number").text()),
+        firmware=genuine(document.first("firmware_version", "scsi_revision", "revision").text()),
         wwn=_wwn(document),
         size_bytes=size or document.at("nvme_total_capacity").integer(low=1),
         logical_block_bytes=document.at("logical_block_size").integer(low=1, high=1 << 24),
@@ -169,9 +169,9 @@ def _wwn(document: JsonValue) -> str | None:
     wwn = document.at("wwn")
     naa, oui, unique = (wwn.at(key).integer() for key in ("naa", "oui", "id"))
     if naa is not None and oui is not None and unique is not None and naa < 16 and oui < 1 << 24:
-        return identity(f"{naa:x}{oui:06x}{unique:09x}") if unique < 1 << 36 else None
+        return genuine(f"{naa:x}{oui:06x}{unique:09x}") if unique < 1 << 36 else None
     unit = document.at("logical_unit_id").text()
-    return identity(unit.removeprefix("0x").lower()) if unit is not None else None
+    return genuine(unit.removeprefix("0x").lower()) if unit is not None else None
 
 
 def _transport(document: JsonValue) -> Transport | None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 from construct import Int8ul, Int16ul, Int32ul, Int64ul
 
-from bee_audit.decode.smbios.filler import genuine
+from bee_audit.decode.filler import genuine
 from bee_audit.decode.smbios.memory_words import (
     ARRAY_ERROR_CORRECTION,
     ARRAY_LOCATION,

@@ -16,14 +16,14 @@ from bee_bus.documents.storage import Disk
 
 @dataclass(frozen=True)
 class Count:
-    """``names``: what smartctl calls the attribute when it is this one. ``media``: the kinds that it means.
+    """``numbers`` and ``names``: of the attribute when it is this one. ``media``: the kinds that it means.
 
     ``statistic``: the same count in the standard's own log, where the disk keeps it.
     """
 
     rule: str
     limit: str
-    number: int
+    numbers: tuple[int, ...]
     names: tuple[str, ...]
     message: str
     next_step: str
@@ -43,7 +43,7 @@ COUNTS = (
     Count(
         "reallocated-sectors",
         "storage.reallocated_sectors",
-        5,
+        (5,),
         ("Reallocated_Sector_Ct",),
         _REALLOCATED,
         WATCH,
@@ -54,12 +54,15 @@ COUNTS = (
     Count(
         "reallocated-blocks",
         "storage.reallocated_blocks_ssd",
-        5,
+        (5, 170),
         (
             "Reallocated_Sector_Ct",
             "Reallocated_Block_Count",
             "Reallocate_NAND_Blk_Cnt",
             "Retired_Block_Count",
+            "Runtime_Bad_Block",
+            "Grown_Bad_Block_Ct",
+            "Grown_Failing_Block_Ct",
         ),
         "has retired {count} blocks of flash",
         WATCH,
@@ -68,7 +71,7 @@ COUNTS = (
     Count(
         "reallocation-events",
         "storage.reallocated_sectors",
-        196,
+        (196,),
         ("Reallocated_Event_Count",),
         "has moved sectors {count} times",
         WATCH,
@@ -78,7 +81,7 @@ COUNTS = (
     Count(
         "spin-retries",
         "storage.spin_retries",
-        10,
+        (10,),
         ("Spin_Retry_Count",),
         "needed {count} retries to spin up",
         "Check its power supply and cabling; replace it if the count grows.",
@@ -87,16 +90,22 @@ COUNTS = (
     Count(
         "end-to-end-errors",
         "storage.end_to_end_errors",
-        184,
-        ("End-to-End_Error", "End-to-End_Error_Count"),
+        (180, 184),
+        ("End-to-End_Error", "End-to-End_Error_Count", "End_to_End_Err_Detect"),
         "has corrupted data on its way through its own electronics {count} times",
         REPLACE,
     ),
     Count(
         "reported-uncorrectable",
         "storage.reported_uncorrectable",
-        187,
-        ("Reported_Uncorrect", "Reported_UE_Counts", "Uncorrectable_Error_Cnt", "Uncorrectable_ECC_Ct"),
+        (187, 195),
+        (
+            "Reported_Uncorrect",
+            "Reported_UE_Counts",
+            "Uncorrectable_Error_Cnt",
+            "Uncorrectable_Err_Ct",
+            "Uncorrectable_ECC_Ct",
+        ),
         "could not give back data {count} times",
         WATCH,
         statistic=lambda ata: ata.reported_uncorrectable,
@@ -104,7 +113,7 @@ COUNTS = (
     Count(
         "command-timeouts",
         "storage.command_timeouts",
-        188,
+        (188,),
         ("Command_Timeout", "Command_Timeouts"),
         "let {count} commands run into a timeout",
         "Check its power and its cable, and audit again; replace it if the count grows.",
@@ -113,7 +122,7 @@ COUNTS = (
     Count(
         "pending-sectors",
         "storage.pending_sectors",
-        197,
+        (197,),
         ("Current_Pending_Sector", "Current_Pending_ECC_Cnt", "Pending_Sector_Count"),
         "has {count} sectors that cannot be read now",
         _REWRITE,
@@ -122,15 +131,15 @@ COUNTS = (
     Count(
         "offline-uncorrectable",
         "storage.offline_uncorrectable",
-        198,
-        ("Offline_Uncorrectable", "Offline_Scan_UNC_SectCt"),
+        (198,),
+        ("Offline_Uncorrectable", "Offline_Scan_UNC_SectCt", "Uncor_Read_Error_Ct"),
         "found {count} sectors that cannot be read in its own scan",
         WATCH,
     ),
     Count(
         "soft-read-errors",
         "storage.soft_read_errors",
-        201,
+        (201,),
         ("Soft_Read_Error_Rate",),
         "has {count} uncorrected read errors off its surface",
         WATCH,
@@ -139,7 +148,7 @@ COUNTS = (
     Count(
         "interface-crc",
         "storage.interface_crc_errors",
-        199,
+        (199, 210, 218),
         ("UDMA_CRC_Error_Count", "CRC_Error_Count", "SATA_CRC_Error_Count", "SATA_CRC_Error"),
         "has counted {count} transfers that arrived damaged over its cable",
         _CABLE,
@@ -173,9 +182,9 @@ def _seen(disk: Disk, count: Count) -> int | None:
     places = [
         one.count
         for one in disk.attributes
-        if one.number == count.number
+        if one.number in count.numbers
         and one.name in count.names
-        and (one.raw_text is None or count.number not in _ONLY_BARE)
+        and (one.raw_text is None or one.number not in _ONLY_BARE)
     ]
     if count.statistic is not None and disk.ata is not None:
         places.append(count.statistic(disk.ata))

@@ -104,6 +104,7 @@ def smartctl_exit(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
         status = disk.smartctl_exit_status or 0
         failed = {one.failed for one in disk.attributes}
         results = disk.self_tests.results if disk.self_tests is not None else ()
+        told = any(one.result == "failed" for one in results)
         if status & PREFAIL_NOW and "now" not in failed:
             message = "has a prefailure attribute at or below its threshold, says smartctl"
             yield finding(disk, "attribute-failing", "Critical", message, REPLACE, value=status)
@@ -111,7 +112,7 @@ def smartctl_exit(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
             message = "had an attribute at or below its threshold in the past, says smartctl"
             step = "Look at the output of `smartctl -x`, and replace it if it happens again."
             yield finding(disk, "attribute-failed-in-past", "Warning", message, step, value=status)
-        if status & SELF_TESTS_FAILED and not results:
+        if status & SELF_TESTS_FAILED and not told:
             message = "has failed self-tests in its log, says smartctl"
             step = "Run a long self-test; replace it if that fails."
             yield finding(disk, "self-test-failed", "Warning", message, step, value=status)

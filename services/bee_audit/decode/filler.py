@@ -5,7 +5,7 @@ import re
 _WORDS = frozenset(
     (
         *("none", "null", "na", "nil", "unknown", "undefined", "empty", "oem", "default", "defaultstring"),
-        *("tobefilled", "tobefilledbyoem", "tobefilledbyoemdefaultstring", "fillbyoem", "filledbyoem"),
+        *("fillbyoem", "filledbyoem"),
         *("notspecified", "notavailable", "notapplicable", "notpresent", "notprovided", "notset", "invalid"),
         *("nodimm", "nomodule", "nomoduleinstalled", "notinstalled", "noenclosure", "noassettag"),
         *(
@@ -23,8 +23,11 @@ _WORDS = frozenset(
         *("chassisversion", "chassismanufacturer", "sku", "systemsku", "skunumber", "productname", "product"),
         *("type1productconfigid", "type1sku0", "type2boardserialnumber", "xx", "x"),
         *("assettagnum", "sernum", "bankempty", "dimmempty", "outofspec", "reserved", "other"),
+        *("dummy", "redacted", "boardserialnumber", "productserialnumber", "productversion"),
     )
 )
+# Cut to the width of its field at any place: "To be filled by O.E.".
+_BEGINNING = "tobefilled"
 _RUNS = ("123456789", "987654321")
 # Placeholders of AMI and Phoenix that count the slots: A1_SerNum0, Array1_PartNumber3, ModulePartNumber00.
 _COUNTED = re.compile(
@@ -37,7 +40,12 @@ def genuine(text: str | None) -> str | None:
     if text is None:
         return None
     letters = "".join(filter(str.isalnum, text)).lower()
-    if letters in _WORDS or _COUNTED.match(letters) or any(run in letters for run in _RUNS):
+    if (
+        letters in _WORDS
+        or letters.startswith(_BEGINNING)
+        or _COUNTED.match(letters)
+        or any(run in letters for run in _RUNS)
+    ):
         return None
     # One character over and over: zeros, F, x, dots and spaces alone.
     return text if len(set(letters)) > 1 or (letters.isdigit() and letters.strip("0")) else None
