@@ -60,7 +60,6 @@ async def test_the_chip_of_the_firmware_is_no_module(use: int, kind: int) -> Non
     assert hardware.memory is not None
     assert [slot.id for slot in hardware.memory.slots if "ROM" in slot.id] == []
     assert (hardware.memory.slot_count, hardware.memory.populated_count) == (16, 16)
-    assert [array.use for array in hardware.memory.arrays][0] == "System Memory"
     assert findings(hardware, RULES) == []
 
 

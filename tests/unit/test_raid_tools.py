@@ -17,6 +17,7 @@ from bee_audit.decode.raid_tools import (
     decode_storcli,
 )
 from bee_audit.decode.raid_tools.conditions import battery_condition, drive_condition, volume_condition
+from bee_bus.documents.storage import RaidDrive
 from lab.raid_tools import ARCCONF, SAS3IRCU, SAS3IRCU_LIST, SSACLI, storcli, storcli_drives
 
 
@@ -90,6 +91,60 @@ def test_arcconf() -> None:
     assert [(one.condition, one.model) for one in controller.batteries] == [("failed", "AFM-700/700LP")]
 
 
+ARCCONF_DRIVE = """
+      Device #0
+         Device is a Hard drive
+         State                                : Online
+         Reported Location                    : Backplane 0, Slot 7(Connector 0:CN2)
+         S.M.A.R.T.                           : No
+         S.M.A.R.T. warnings                  : 0
+      ----------------------------------------------------------------
+      Device Phy Information
+      ----------------------------------------------------------------
+         Phy #0
+            PHY Identifier                    : 0
+      ----------------------------------------------------------------
+      {heading}
+      ----------------------------------------------------------------
+         {errors:<36} : {error_count}
+         {warnings:<36} : {warning_count}
+
+      Device #1
+         Device is an Enclosure Services Device
+"""
+
+
+@pytest.mark.parametrize(
+    ("heading", "errors", "warnings"),
+    [
+        ("Runtime Error Counters", "Medium Error Count", "SMART Warning Count"),
+        ("Device Error Counters", "Media Failures", "Predictive Failures"),
+    ],
+)
+def test_arcconf_counts_errors_below_a_drives_phys(heading: str, errors: str, warnings: str) -> None:
+    def drive(error_count: int, warning_count: int) -> RaidDrive:
+        printed = ARCCONF_DRIVE.format(
+            heading=heading,
+            errors=errors,
+            warnings=warnings,
+            error_count=error_count,
+            warning_count=warning_count,
+        )
+        (found,) = decode_arcconf(b"Controller information\n" + printed.encode(), number=1).drives
+        return found
+
+    assert (drive(0, 0).slot, drive(0, 0).condition, drive(0, 0).media_errors) == ("0:7", "ok", 0)
+    assert (drive(17, 0).condition, drive(17, 0).media_errors) == ("ok", 17)
+    assert (drive(0, 2).condition, drive(0, 2).predicted_failures) == ("predicted", 2)
+
+
+def test_an_ssd_that_ssacli_calls_ok_and_worn_out() -> None:
+    (controller,) = decode_ssacli(SSACLI)
+    worn = SSACLI.replace(b"Current Temperature (C): 32", b"SSD Smart Trip Wearout: True")
+    (after,) = decode_ssacli(worn)
+    assert (controller.drives[0].condition, after.drives[0].condition) == ("ok", "predicted")
+
+
 def test_ssacli() -> None:
     (controller,) = decode_ssacli(SSACLI)
     assert (controller.id, controller.model) == ("0000:5c:00.0", "Smart Array P408i-a SR Gen10")
@@ -109,7 +164,14 @@ def test_a_word_that_nobody_knows_is_never_ok(word: str) -> None:
 
 @pytest.mark.parametrize(
     ("word", "condition"),
-    [("Okay (OKY)", "ok"), ("Recovering, 12% complete", "rebuilding"), ("Optl", "ok"), ("OfLn", "failed")],
+    [
+        ("Okay (OKY)", "ok"),
+        ("Recovering, 12% complete", "rebuilding"),
+        ("Waiting for Rebuild", "rebuilding"),
+        ("Optl", "ok"),
+        ("OfLn", "failed"),
+        ("Wrong Physical Drive Was Replaced", "failed"),
+    ],
 )
 def test_words_of_volumes(word: str, condition: str) -> None:
     assert volume_condition(word) == condition

@@ -112,6 +112,12 @@ def test_the_other_bits_of_the_exit_status(status: int, expected: list[tuple[str
     assert names(of_sata(smartctl.hdd(smartctl={"exit_status": status}))) == expected
 
 
+def test_a_self_test_that_smartctl_calls_failed_and_the_log_does_not_show_as_such() -> None:
+    row = {"code": {"value": 1}, "result": {"string": "a word of the next version"}}
+    report = smartctl.sas(smartctl={"exit_status": 1 << 7}, scsi_self_test_0=row)
+    assert names(of_sas(report)) == [("self-test-failed", "Warning")]
+
+
 @pytest.mark.parametrize(
     ("attribute", "expected"),
     [
@@ -193,6 +199,33 @@ def test_an_ssd_retires_blocks_in_the_course_of_its_life() -> None:
         ("reallocated-blocks", "Warning")
     ]
     assert of_sata(smartctl.ssd(changed(10, "Unknown_SSD_Attribute", 5))) == []
+
+
+@pytest.mark.parametrize(
+    ("attribute", "rule"),
+    [
+        (changed(195, "Uncorrectable_Error_Cnt", 3), "reported-uncorrectable"),
+        (changed(198, "Uncor_Read_Error_Ct", 2), "offline-uncorrectable"),
+        (changed(170, "Grown_Bad_Block_Ct", 101), "reallocated-blocks"),
+        (changed(218, "CRC_Error_Count", 101), "interface-crc"),
+        (changed(180, "End_to_End_Err_Detect", 1), "end-to-end-errors"),
+    ],
+)
+def test_makers_of_ssds_number_the_same_counts_otherwise(attribute: smartctl.Report, rule: str) -> None:
+    assert names(of_sata(smartctl.ssd(attribute))) == [(rule, "Warning")]
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        changed(195, "Hardware_ECC_Recovered", 4_000_000),
+        changed(170, "Reserve_Block_Count", 5000),
+        changed(180, "Unused_Rsvd_Blk_Cnt_Tot", 18839, value=100),
+        changed(218, "Unknown_SandForce_Attr", 4096),
+    ],
+)
+def test_what_else_stands_under_those_numbers_is_no_fault(attribute: smartctl.Report) -> None:
+    assert of_sata(smartctl.ssd(attribute)) == []
 
 
 @pytest.mark.parametrize(
