@@ -28,7 +28,8 @@ _WORDS = frozenset(
 )
 # Cut to the width of its field at any place: "To be filled by O.E.".
 _BEGINNING = "tobefilled"
-_RUNS = ("123456789", "987654321")
+# Somebody counted: 0123456789, 123456789ABCDEF, 9876543210. A longer text with a run in it may be a real one.
+_RUN = re.compile(r"^0*(?:1234567890*|9876543210?)+(?:abcdef)?$")
 # Placeholders of AMI and Phoenix that count the slots: A1_SerNum0, Array1_PartNumber3, ModulePartNumber00.
 _COUNTED = re.compile(
     r"^(?:(?:a|array|dimm)\d+)?(?:module)?(?:manufacturer|sernum|serialnumber|assettag|assettagnum|partnumber|asset)\d*$"
@@ -40,12 +41,7 @@ def genuine(text: str | None) -> str | None:
     if text is None:
         return None
     letters = "".join(filter(str.isalnum, text)).lower()
-    if (
-        letters in _WORDS
-        or letters.startswith(_BEGINNING)
-        or _COUNTED.match(letters)
-        or any(run in letters for run in _RUNS)
-    ):
+    if letters in _WORDS or letters.startswith(_BEGINNING) or _COUNTED.match(letters) or _RUN.match(letters):
         return None
     # One character over and over: zeros, F, x, dots and spaces alone.
     return text if len(set(letters)) > 1 or (letters.isdigit() and letters.strip("0")) else None
