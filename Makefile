@@ -20,7 +20,7 @@ TEST_PACKAGES := dmidecode e2fsprogs ipmitool iproute2 libxml2-utils lshw mandoc
 PREFIX ?= /usr/local
 DESTDIR ?=
 LIB := $(PREFIX)/lib/bee
-PACKAGES := dbus/bee_bus services/bee_machine services/bee_audit clients/bee_cli
+PACKAGES := dbus/bee_bus services/bee_machine services/bee_audit services/bee_gpu clients/bee_cli
 SYSTEM_FOLDERS := \
 	dbus/system.d/*.conf:/usr/share/dbus-1/system.d \
 	dbus/system-services/*.service:/usr/share/dbus-1/system-services \
@@ -92,6 +92,7 @@ install: ## into DESTDIR, as a Debian 13 system wants it (PREFIX=/usr/local)
 	done
 	@$(call launcher,bee,bee_cli.main,../lib/bee,$(PREFIX)/bin/bee)
 	@$(call launcher,bee-auditd,bee_audit.main,..,$(LIB)/bin/bee-auditd)
+	@$(call launcher,bee-gpud,bee_gpu.main,..,$(LIB)/bin/bee-gpud)
 	@for pair in $(foreach pair,$(SYSTEM_FOLDERS) $(SHARED_FOLDERS),'$(pair)'); do \
 		for file in $${pair%:*}; do \
 			[[ -e $$file ]] || continue; \

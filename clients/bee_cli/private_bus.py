@@ -62,13 +62,14 @@ class PrivateBus:
         policies: Sequence[Path] | None = None,
         actions: Sequence[Path] | None = None,
         rules: Sequence[Path] | None = None,
-        covers: Mapping[str, str] | None = None,
+        covers: Mapping[str, str | Path] | None = None,
     ) -> None:
         """What stands where on the bus; by default all that the project has.
 
         `services`: the command for each bus name. `polkit`: polkitd's command, empty for the machine's own
         polkitd, None for a bus without one. `policies`: D-Bus policy files; `actions` and `rules`: polkit's.
-        `covers`: files of the machine that read differently there ("/etc/group": its text).
+        `covers`: files of the machine that read differently there ("/etc/group": its text), or folders
+        of it that are another folder there (a path).
         """
         self._services = dict(_own_services() if services is None else services)
         if polkit is not None:

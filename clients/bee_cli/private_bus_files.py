@@ -55,7 +55,7 @@ def write_bus(folder: Path, *, services: Mapping[str, Sequence[str]], policies: 
 
 
 def write_covers(
-    folder: Path, *, actions: Iterable[Path], rules: Iterable[Path], files: Mapping[str, str]
+    folder: Path, *, actions: Iterable[Path], rules: Iterable[Path], files: Mapping[str, str | Path]
 ) -> list[str]:
     """What polkitd shall see in place of the machine's own, below folder/root; returns the places."""
     root = folder / "root"
@@ -68,7 +68,10 @@ def write_covers(
     for place, text in files.items():
         covering = root / place.lstrip("/")
         covering.parent.mkdir(parents=True, exist_ok=True)
-        covering.write_text(text)
+        if isinstance(text, Path):
+            covering.symlink_to(text)
+        else:
+            covering.write_text(text)
     _let_everybody_read(folder)
     return [*POLKIT_FOLDERS, *files]
 
@@ -94,7 +97,8 @@ def _project_files(source: str, installed: str, suffix: str) -> list[Path]:
 
 def _let_everybody_read(folder: Path) -> None:
     for path in folder.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _xml(text: str) -> str:

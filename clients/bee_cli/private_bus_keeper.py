@@ -96,7 +96,8 @@ def _remove(folder: str) -> None:
         for name in files:
             os.unlink(os.path.join(parent, name))
         for name in folders:
-            os.rmdir(os.path.join(parent, name))
+            path = os.path.join(parent, name)
+            os.unlink(path) if os.path.islink(path) else os.rmdir(path)
     os.rmdir(folder)
 
 

@@ -27,7 +27,16 @@ AUDIT_INTERFACE = "org.bee.Audit1"
 AUDIT_RUN_INTERFACE = "org.bee.Audit1.Run"
 AUDIT_COMPONENT_INTERFACE = "org.bee.Audit1.Component"
 
-SERVICES: tuple[Service, ...] = (AUDIT,)
+GPU = Service(
+    bus_name="org.bee.Gpu1",
+    path="/org/bee/Gpu1",
+    program="bee-gpud",
+    interfaces=("org.bee.Gpu1", "org.bee.Gpu1.Gpu"),
+)
+GPU_INTERFACE = "org.bee.Gpu1"
+GPU_GPU_INTERFACE = "org.bee.Gpu1.Gpu"
+
+SERVICES: tuple[Service, ...] = (AUDIT, GPU)
 
 # Every action that a method may name in its org.bee.Action annotation; each is declared in org.bee.policy.
 ACTIONS: tuple[str, ...] = (
@@ -35,6 +44,8 @@ ACTIONS: tuple[str, ...] = (
     "org.bee.audit.capture",
     "org.bee.audit.read",
     "org.bee.job.cancel",
+    "org.bee.gpu.read",
+    "org.bee.gpu.watch",
 )
 
 ACTION_ANNOTATION = "org.bee.Action"

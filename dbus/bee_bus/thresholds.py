@@ -43,15 +43,19 @@ class Thresholds:
             raise ThresholdError(f"threshold {name} must be a number, not {value!r}")
         return float(value)
 
-    def layered(self, text: str, layer: Layer, source: str) -> "Thresholds":
-        """These thresholds with those of a TOML text over them. Raises ThresholdError."""
+    def layered(self, text: str, layer: Layer, source: str, *, only: str | None = None) -> "Thresholds":
+        """These thresholds with those of a TOML text over them. Raises ThresholdError.
+
+        ``only``: the one area that is looked at, for who leaves the rest of the file to others.
+        """
         try:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ThresholdError(f"{source}: not TOML: {error}") from error
         changed = {}
         for name, entry in _flat(document, source):
-            if name.partition(".")[0] in self.elsewhere:
+            area = name.partition(".")[0]
+            if area in self.elsewhere or only not in (None, area):
                 continue
             if name not in self._table:
                 known = ", ".join(sorted(self._table))

@@ -13,8 +13,6 @@ QUIET_SECONDS = 2.0
 # From here on a GPU works, and its link does not save power.
 WORKING_PERCENT = 10
 
-Details = dict[str, float | str | bool | None]
-
 
 def event(
     gpu: str,
@@ -22,7 +20,7 @@ def event(
     severity: EventSeverity,
     message: str,
     unix_seconds: float | None = None,
-    **details: float | str | bool | None,
+    **details: int | float | str | bool | None,
 ) -> GpuEvent:
     return GpuEvent(
         unix_seconds=time.time() if unix_seconds is None else unix_seconds,
@@ -119,8 +117,7 @@ def from_condition(gpu: str, before: Condition, after: Condition, trouble: str |
         yield event(gpu, "back", "Info", f"The GPU answers again, after {before}", before=before)
     else:
         kind, severity, message = _CONDITION_EVENTS[after]
-        said = f"{message}: {trouble}" if trouble else message
-        yield event(gpu, kind, severity, said, before=before, after=after)
+        yield event(gpu, kind, severity, message, before=before, after=after, trouble=trouble)
 
 
 def from_xid(gpu: str, number: int) -> GpuEvent:

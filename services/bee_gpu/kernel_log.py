@@ -67,6 +67,11 @@ def parse_xids(log: bytes) -> tuple[XidRecord, ...]:
     return tuple(_record(gpu, number, one) for (gpu, number), one in seen.items())
 
 
+def heard_xid(gpu: str, number: int, boot_seconds: float) -> XidRecord:
+    """An Xid that NVML has told of and the log does not show (any more)."""
+    return _record(gpu, number, _Seen(1, boot_seconds, boot_seconds, f"Xid {number}, reported by NVML"))
+
+
 def _record(gpu: str, number: int, seen: _Seen) -> XidRecord:
     known = xid(number)
     return XidRecord(

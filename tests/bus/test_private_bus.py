@@ -93,6 +93,8 @@ async def test_the_bus_is_there_in_a_moment_with_bees_own_actions() -> None:
             "org.bee.audit.capture",
             "org.bee.audit.read",
             "org.bee.audit.run",
+            "org.bee.gpu.read",
+            "org.bee.gpu.watch",
             "org.bee.job.cancel",
         ]
         assert bus.environment["DBUS_SYSTEM_BUS_ADDRESS"] == bus.address

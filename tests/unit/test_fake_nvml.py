@@ -201,7 +201,5 @@ def test_pci_shows_a_gpu_that_nvml_does_not(fake: FakeNvml) -> None:
     assert pynvml.nvmlDeviceGetCount() == 1
     assert pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(0)) == fake.value(1, "uuid")
     tree = fake.sysfs()
-    assert [link for link in tree.links if link.startswith("/sys/bus/pci/devices/")] == [
-        f"/sys/bus/pci/devices/{address}" for address in fake.pci_addresses
-    ]
-    assert f"/sys/devices/pci0000:53/{fake.pci_address(0)}/driver" not in tree.links
+    for address in fake.pci_addresses:
+        assert f"/sys/bus/pci/devices/{address}" in tree.links

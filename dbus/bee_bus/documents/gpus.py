@@ -88,7 +88,7 @@ class GpuEvent(Document):
     kind: str  # "xid", "throttle-begin", "ecc-uncorrected", "lost" ...
     severity: EventSeverity
     message: str
-    details: dict[str, float | str | bool | None] = msgspec.field(default_factory=dict)
+    details: dict[str, int | float | str | bool | None] = msgspec.field(default_factory=dict)
 
 
 class GpuHealth(Document):
@@ -106,6 +106,13 @@ class SampledGpu(Document):
     gpu: str  # PCI address
     condition: Condition
     sample: GpuSample | None = None
+
+
+class GpuTick(Document):
+    """One Samples signal: every GPU at one moment."""
+
+    unix_seconds: float
+    gpus: tuple[SampledGpu, ...]
 
 
 class GpuHistory(Document):

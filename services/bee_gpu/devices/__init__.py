@@ -26,7 +26,13 @@ class Look(NamedTuple):
 
 
 class Device(Protocol):
-    """Raises Unavailable for this GPU, DriverGone for all of its driver; nothing else."""
+    """Raises Unavailable for this GPU, DriverGone for all of its driver; nothing else.
+
+    ``shortest_seconds``: looking more often tells nothing new.
+    """
+
+    @property
+    def shortest_seconds(self) -> float: ...
 
     async def look(self, *, counters: bool) -> Look:
         """What moves. Cheap: it may be asked ten times a second."""

@@ -27,6 +27,8 @@ _CONDITIONS: tuple[tuple[type[nvml.GpuError], Condition], ...] = (
 class NvidiaDevice:
     """``id`` is the PCI address. The handle is looked up when it is needed, and again after `forget`."""
 
+    shortest_seconds = 0.0
+
     def __init__(self, gpu_id: str) -> None:
         self.id = gpu_id
         self.handle: nvml.Handle | None = None

@@ -44,7 +44,9 @@ def conditions(observation: Observation, limits: Thresholds) -> Iterator[Finding
     for gpu in observation.gpus:
         if gpu.condition in _CONDITIONS:
             rule, what, next_step = _CONDITIONS[gpu.condition]
-            message = f"{name(gpu)} {what}" + (f" ({gpu.trouble})" if gpu.trouble else "")
+            # Of a hang it matters which call it is; elsewhere the driver says the same as we do.
+            call = f" ({gpu.trouble})" if gpu.trouble and gpu.condition == "not-answering" else ""
+            message = f"{name(gpu)} {what}{call}"
             yield finding(gpu, rule, "Critical", message, next_step, value=gpu.condition)
 
 

@@ -19,10 +19,10 @@ from bee_gpu.nvml.errors import (
     NvmlError,
     ResetRequired,
 )
-from bee_gpu.nvml.events import EventSet
+from bee_gpu.nvml.events import EventSet, GpuEvent
 from bee_gpu.nvml.handles import Handle, gpu_count, handle_by_index, handle_by_pci
-from bee_gpu.nvml.identity import read_identity
-from bee_gpu.nvml.library import close_library, open_library, read_versions
+from bee_gpu.nvml.identity import read_identity, read_pci_address
+from bee_gpu.nvml.library import NvmlVersions, close_library, open_library, read_versions
 from bee_gpu.nvml.sample import read_pcie_throughput, read_sample
 from bee_gpu.nvml.state import read_state
 
@@ -31,6 +31,7 @@ __all__ = [
     "DriverNotLoaded",
     "EventSet",
     "GpuError",
+    "GpuEvent",
     "GpuLost",
     "GpuNotFound",
     "Handle",
@@ -38,6 +39,7 @@ __all__ = [
     "LibraryUnusable",
     "NoExternalPower",
     "NvmlError",
+    "NvmlVersions",
     "ResetRequired",
     "close_library",
     "gpu_count",
@@ -46,6 +48,7 @@ __all__ = [
     "open_library",
     "read_counters",
     "read_identity",
+    "read_pci_address",
     "read_pcie_throughput",
     "read_sample",
     "read_state",

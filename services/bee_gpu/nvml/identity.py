@@ -86,6 +86,11 @@ def read_identity(handle: Handle) -> GpuIdentity:
     )
 
 
+def read_pci_address(handle: Handle) -> str:
+    """Where a GPU is that was found by its number."""
+    return pci_address(ask_library("nvmlDeviceGetPciInfo", handle.pointer))
+
+
 def pci_address(pci: Any) -> str:
     """As sysfs writes it."""
     return f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0"

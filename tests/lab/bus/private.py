@@ -21,6 +21,7 @@ import pytest
 import bee_audit
 import bee_bus
 import bee_cli
+import bee_gpu
 import bee_machine
 from bee_bus import errors
 from bee_bus.client import Bus
@@ -54,7 +55,7 @@ _COMPLAINT = re.compile(
 
 def python_command(*words: str) -> list[str]:
     """A command that runs Python with bee's packages and the lab, warnings being errors."""
-    modules = (bee_bus, bee_machine, bee_audit, bee_cli, dbus_next)
+    modules = (bee_bus, bee_machine, bee_audit, bee_gpu, bee_cli, dbus_next)
     packages = {str(Path(each.__file__ or "").parents[1]) for each in modules}
     path = ":".join([*sorted(packages), str(REPOSITORY / "tests")])
     return ["/usr/bin/env", f"PYTHONPATH={path}", sys.executable, "-W", "error", *words]
@@ -85,6 +86,7 @@ class LabBus(PrivateBus):
         services: Mapping[str, Sequence[str]] | None = None,
         polkit: Sequence[str] | None = (),
         rules: Sequence[Path] = (),
+        covers: Mapping[str, str | Path] | None = None,
     ) -> None:
         repository_rules = sorted((REPOSITORY / "dbus/polkit").glob("*.rules"))
         super().__init__(
@@ -93,7 +95,7 @@ class LabBus(PrivateBus):
             policies=[HERE / "org.bee.Lab1.conf", *sorted((REPOSITORY / "dbus/system.d").glob("*.conf"))],
             actions=[HERE / "org.bee.lab.policy", *sorted((REPOSITORY / "dbus/polkit").glob("*.policy"))],
             rules=[*repository_rules, *rules],
-            covers=_users() if os.geteuid() == 0 else {},
+            covers={**(_users() if os.geteuid() == 0 else {}), **(covers or {})},
         )
         self._expected: list[str] = []
 

@@ -35,10 +35,12 @@ def pci_tree(machine: NvmlMachine) -> SysfsTree:
     files: dict[str, str] = {}
     links: dict[str, str] = {}
     for slot, address in enumerate(machine.pci_addresses):
-        folder = f"/sys/devices/pci{address[:7]}/{address}"
+        port = f"/sys/devices/pci{address[:7]}/{address[:7]}:01.0"
+        folder = f"{port}/{address}"
         device_id = _number(machine.value(slot, "pci_device_id"))
         subsystem_id = _number(machine.value(slot, "pci_subsystem_id"))
-        links[f"/sys/bus/pci/devices/{address}"] = f"../../../devices/pci{address[:7]}/{address}"
+        links[f"/sys/bus/pci/devices/{address}"] = f"../../..{folder.removeprefix('/sys')}"
+        links[f"/sys/bus/pci/devices/{port[-12:]}"] = f"../../..{port.removeprefix('/sys')}"
         values = {
             "vendor": f"0x{device_id & 0xFFFF:04x}",
             "device": f"0x{device_id >> 16:04x}",
@@ -54,8 +56,15 @@ def pci_tree(machine: NvmlMachine) -> SysfsTree:
             "enable": "1",
         }
         files |= {f"{folder}/{name}": f"{value}\n" for name, value in values.items()}
-        if machine.index(slot) is not None:
-            links[f"{folder}/driver"] = "../../../bus/pci/drivers/nvidia"
+        # The driver holds a GPU that it could not start, too: NVML alone does not list it.
+        links[f"{folder}/driver"] = "../../../../bus/pci/drivers/nvidia"
+        bridge = {
+            "vendor": "0x8086",
+            "device": "0x352a",
+            "class": "0x060400",
+            **{name: values[name] for name in values if "_link_" in name},
+        }
+        files |= {f"{port}/{name}": f"{value}\n" for name, value in bridge.items()}
     files["/sys/module/nvidia/version"] = machine.profile.driver_version + "\n"
     return SysfsTree(files, links)
 

@@ -1,0 +1,148 @@
+"""Ticks: all GPUs looked at side by side, at a steady pace, for as long as somebody watches.
+
+A tick does not wait for a GPU that is slow: its sample comes with the next one. The pace is that of the
+monotonic clock, so one late tick does not move those after it.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from bee_bus.documents.gpus import SampledGpu
+from bee_gpu.card import Card
+from bee_gpu.fleet import Fleet
+from bee_gpu.listener import Listener
+
+log = logging.getLogger(__name__)
+
+OnSamples = Callable[[int, Sequence[SampledGpu]], None]
+
+REFRESH_SECONDS = 5.0
+SEARCH_SECONDS = 2.0  # while the driver is away
+COUNTERS_SECONDS = 0.95  # error counters move seldom: about once a second is soon enough
+PATIENCE_OF_INTERVAL = 0.5
+PATIENCE_MAX_SECONDS = 0.5
+
+
+class Sampler:
+    """``pace`` sets the interval, 0 to stop. ``missed`` counts ticks whose time passed without them."""
+
+    def __init__(self, fleet: Fleet, on_samples: OnSamples, on_failure: Callable[[], None]) -> None:
+        self.ticks = 0
+        self.missed = 0
+        self._fleet = fleet
+        self._on_samples = on_samples
+        self._on_failure = on_failure
+        self._interval = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._wake: asyncio.Future[bool] | None = None
+        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._counted = 0.0
+        self._refreshed = 0.0
+        self._refresh: asyncio.Task[None] | None = None
+        self._listener = Listener(fleet)
+
+    def pace(self, interval_seconds: float) -> None:
+        """Change how often is sampled; from 0 on, and to 0, it starts and ends."""
+        if interval_seconds == self._interval:
+            return
+        self._interval = interval_seconds
+        if self._task is None and interval_seconds:
+            self._task = asyncio.create_task(self._run(), name="sampler")
+            self._task.add_done_callback(self._ended)
+        elif self._wake is not None:
+            _set(self._wake, True)
+
+    async def stop(self) -> None:
+        self.pace(0)
+        if self._task is not None:
+            await self._task
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._listener.start()
+        try:
+            due = loop.time()
+            while self._interval:
+                await self._tick()
+                self._look_around(loop.time())
+                interval = self._interval
+                due += interval
+                late = loop.time() - due
+                if late > 0 and interval:
+                    passed = int(late / interval) + 1
+                    self.missed += passed
+                    due += passed * interval
+                if await self._sleep_until(due):
+                    due = loop.time()  # the pace has changed: it counts from now
+        finally:
+            self._listener.stop()
+            for look in self._looks.values():
+                look.cancel()
+            self._looks.clear()
+            self._task = None
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """A watch that is silent must not look like one where nothing happens."""
+        if not task.cancelled() and (error := task.exception()):
+            log.error("sampling has failed: %s", error, exc_info=error)
+            self._on_failure()
+
+    async def _sleep_until(self, due: float) -> bool:
+        """Whether the pace was changed meanwhile."""
+        loop = asyncio.get_running_loop()
+        wake: asyncio.Future[bool] = loop.create_future()
+        self._wake = wake
+        timer = loop.call_at(due, _set, wake, False)
+        try:
+            return await wake
+        finally:
+            timer.cancel()
+            self._wake = None
+
+    async def _tick(self) -> None:
+        now = time.time()
+        counters = now - self._counted >= COUNTERS_SECONDS or now < self._counted
+        if counters:
+            self._counted = now
+        cards = list(self._fleet.cards.values())
+        for card in cards:
+            if card.id not in self._looks and self._wanted(card, now):
+                look = self._fleet.look(card, counters=counters, interval_seconds=self._interval)
+                self._looks[card.id] = asyncio.create_task(look)
+        if self._looks:
+            patience = min(self._interval * PATIENCE_OF_INTERVAL, PATIENCE_MAX_SECONDS)
+            await asyncio.wait(self._looks.values(), timeout=patience)
+        samples = []
+        for card in cards:
+            task = self._looks.get(card.id)
+            if task is None or task.done():
+                samples.append(card.sampled())
+            else:
+                samples.append(SampledGpu(gpu=card.id, condition=card.condition))
+        for gpu_id in [gpu_id for gpu_id, task in self._looks.items() if task.done()]:
+            self._looks.pop(gpu_id).result()
+        self.ticks += 1
+        self._on_samples(round(now * 1e6), samples)
+
+    def _wanted(self, card: Card, now: float) -> bool:
+        if card.device is None:
+            return False
+        sample = card.sample
+        return sample is None or not 0 <= now - sample.unix_seconds < card.device.shortest_seconds
+
+    def _look_around(self, now: float) -> None:
+        """Every few seconds at all that moves slowly, beside the ticks."""
+        searching = self._fleet.inventory.state not in ("ready", "no-gpu")
+        due = self._refreshed + (SEARCH_SECONDS if searching else REFRESH_SECONDS)
+        if now >= due and (self._refresh is None or self._refresh.done()):
+            if self._refresh is not None:
+                self._refresh.result()
+            self._refreshed = now
+            self._refresh = asyncio.create_task(self._fleet.refresh())
+
+
+def _set(future: "asyncio.Future[bool]", value: bool) -> None:
+    if not future.done():
+        future.set_result(value)
