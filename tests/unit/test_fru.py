@@ -206,6 +206,24 @@ class TestRecords:
         assert facts["combined_voltage_2_volts"] == -12.0
         assert facts["predictive_fail_revolutions_per_second"] == 60
 
+    def test_a_maker_s_bytes_after_a_power_supply_are_not_in_its_checksum(self) -> None:
+        standard = (1600).to_bytes(2, "little") + bytes(16) + b"\xff\xff" + bytes(4)
+        extended = made.record(0x00, standard, last=True)[3:4]
+
+        def image(content: bytes) -> bytes:
+            head = bytes((0x00, 0x82, len(content))) + extended
+            return made.image(records=head + made.checksum(head) + content)
+
+        fru = decode_fru(image(standard + b"\x04\x1b\x00\xd9\x07"))
+        assert fru.defects == () and fru.records[0].checksum_valid
+        assert fru.records[0].facts["capacity_watts"] == 1600
+        assert "peak_watts" not in fru.records[0].facts  # FFFFh: nobody stated one
+
+        broken = bytearray(standard)
+        broken[0] ^= 0x10
+        fru = decode_fru(image(bytes(broken) + b"\x04\x1b\x00\xd9\x07"))
+        assert fru.defects == ("the checksum of multirecord 1 is wrong",)
+
     def test_a_supply_above_the_twelve_bits_that_the_definition_has(self) -> None:
         fru = decode_fru(
             made.image(records=made.record(0x00, (5250).to_bytes(2, "little") + bytes(22), last=True))

@@ -141,6 +141,10 @@ async def test_modules_faster_than_the_processor_are_no_finding() -> None:
         ("Intel(R) Xeon(R) Silver 4210 CPU @ 2.20GHz", 3200, 2400, False),
         ("Intel(R) Xeon(R) Platinum 8280 CPU @ 2.70GHz", 2933, 2933, False),
         ("Intel(R) Xeon(R) Platinum 8280 CPU @ 2.70GHz", 2934, 2666, True),
+        ("Intel(R) Xeon(R) CPU E5-2640 v3 @ 2.60GHz", 2133, 1866, False),
+        ("Intel(R) Xeon(R) CPU E5-2640 v3 @ 2.60GHz", 2133, 1333, True),
+        ("Intel(R) Xeon(R) CPU E5-2680 v4@ 2.40GHz", 2133, 1600, True),
+        ("Intel(R) Xeon(R) CPU E5-2670 0 @ 2.60GHz", 1600, 1333, False),
         ("A processor of next year", 8800, 6400, True),
     ],
 )

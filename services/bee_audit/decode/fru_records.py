@@ -47,7 +47,7 @@ def decode_records(data: bytes, offset: int) -> tuple[tuple[FruRecord, ...], int
         content = data[start : start + header.length]
         position = start + len(content)
         complete = len(content) == header.length
-        valid = complete and (sum(content) + header.checksum) & 0xFF == 0
+        valid = complete and _sums_up(header, content)
         if not complete:
             defects.append(f"{name} states {header.length} bytes, {len(content)} are there")
         elif not valid:
@@ -56,6 +56,14 @@ def decode_records(data: bytes, offset: int) -> tuple[tuple[FruRecord, ...], int
         if header.flags & _END_OF_LIST or not complete:
             break
     return tuple(records), position, tuple(defects)
+
+
+def _sums_up(header: Any, content: bytes) -> bool:
+    """The checksum holds. Dell appends bytes to a power supply's record that its checksum leaves out."""
+    parts = [content]
+    if header.type_code == POWER_SUPPLY:
+        parts.append(content[: _POWER_SUPPLY.sizeof()])
+    return any((sum(part) + header.checksum) & 0xFF == 0 for part in parts)
 
 
 def _record(header: Any, content: bytes, valid: bool) -> FruRecord:
@@ -155,8 +163,8 @@ def _power_supply(content: bytes) -> dict[str, Fact]:
     facts["power_factor_correction"] = bool(record.flags & 0x02)
     facts["autoswitch"] = bool(record.flags & 0x04)
     facts["hot_swap"] = bool(record.flags & 0x08)
-    if peak := record.peak & 0x0FFF:
-        facts["peak_watts"] = peak
+    if record.peak & 0x0FFF and record.peak != 0xFFFF:
+        facts["peak_watts"] = record.peak & 0x0FFF
         facts["hold_up_seconds"] = record.peak >> 12
     if record.combined_watts not in (0, 0xFFFF):
         facts["combined_watts"] = record.combined_watts

@@ -91,10 +91,15 @@ def _platform_limit(section: MemorySection, slots: list[Dimm], thresholds: Thres
 
 
 def _series(model: str) -> str:
-    """The digits that state tier and generation: xeon_64 for a Gold 6430, epyc_9004 for an EPYC 9654."""
+    """The digits that state tier and generation: xeon_64 for a Gold 6430, epyc_9004 for an EPYC 9654,
+    xeon_e5_v4 for an E5-2680 v4; the first E5 have no "v1".
+    """
     xeon = re.search(r"xeon\(r\)\s+(?:bronze|silver|gold|platinum)\s+(\d\d)\d\d", model, re.IGNORECASE)
     if xeon:
         return f"xeon_{xeon[1]}"
+    e5 = re.search(r"xeon\(r\)\s+cpu\s+e5-\d{4}\w?(?:\s+v(\d))?", model, re.IGNORECASE)
+    if e5:
+        return f"xeon_e5_v{e5[1] or 1}"
     epyc = re.search(r"epyc\s+(\d)\w\w(\d)", model, re.IGNORECASE)
     return f"epyc_{epyc[1]}00{epyc[2]}" if epyc else "unknown"
 
