@@ -20,7 +20,7 @@ import pytest
 from bee_bus.documents.schema import schema
 from bee_bus.names import AUDIT
 from bee_cli.programs import program
-from lab.bus.private import OPERATOR_UID, STRANGER_UID, LabBus, bad_polkit, until
+from lab.bus.private import GROUPS, OPERATOR_UID, STRANGER_UID, LabBus, bad_polkit, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="auditing a machine needs root")
 
@@ -35,8 +35,8 @@ import bee_cli.commands.status, bee_cli.session, bee_cli.progress, bee_cli.docum
 import bee_bus.documents.audit, bee_cli.render
 for name in ("Audit1", "Audit1.Run", "Job1"): bee_bus.interfaces.load(f"org.bee.{name}")
 import os
-uid = int(sys.argv[1])
-os.setgroups([]); os.setgid(uid); os.setuid(uid)
+uid, *groups = map(int, sys.argv[1].split(","))
+os.setgroups(groups); os.setgid(uid); os.setuid(uid)
 raise SystemExit(bee_cli.main.main(sys.argv[2:]))
 """
 
@@ -310,7 +310,7 @@ def audit_bus(make_bus: MakeBus, environment: dict[str, str], monkeypatch: pytes
 
 
 def as_user(uid: int, environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", AS_USER, str(uid), *words]
+    command = [sys.executable, "-c", AS_USER, ",".join(map(str, [uid, *GROUPS[uid]])), *words]
     return subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )

@@ -36,6 +36,7 @@ REPOSITORY = HERE.parents[2]
 # Users that exist for polkit on the private bus only.
 OPERATOR_UID = 64001  # a member of group bee
 STRANGER_UID = 64002
+GROUPS = {OPERATOR_UID: [64000], STRANGER_UID: []}  # as a login gives them; the bus and polkit look at these
 
 _PASSWD = f"""root:x:0:0:root:/root:/bin/sh
 polkitd:x:{{polkitd}}:polkit:/nonexistent:/usr/sbin/nologin
@@ -123,6 +124,8 @@ class LabBus(PrivateBus):
         if uid is not None and uid != os.geteuid():
             if os.geteuid() != 0:
                 pytest.skip("being another user needs root")
+            groups = os.getgroups()
+            os.setgroups(GROUPS.get(uid, []))
             os.setegid(uid)
             os.seteuid(uid)
             try:
@@ -130,6 +133,7 @@ class LabBus(PrivateBus):
             finally:
                 os.seteuid(0)
                 os.setegid(0)
+                os.setgroups(groups)
         else:
             await bus.__aenter__()
         try:
