@@ -23,6 +23,7 @@ from lab.bmc import Bmc
 from lab.bmc_link import BmcLink
 
 BOOT_DEADLINE_SECONDS = 300
+BOOT_ATTEMPTS = 3
 NETWORK = f"""[Match]
 MACAddress={qemu_command.SSH_MAC}
 [Network]
@@ -52,6 +53,7 @@ class Server:
     def __init__(self, work: Path, port: int, bmc: Bmc | None) -> None:
         self.bmc = bmc
         self._work = work
+        self._port = port
         self._ssh = [
             *("ssh", "-F", "none", "-p", str(port), "-i", str(work / "key")),
             *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
@@ -143,24 +145,48 @@ def running(described: hardware.Server) -> Iterator[Server]:
     """Boot the server that is described, and end it."""
     boot = disk_image.boot_files()
     with ExitStack() as stack:
-        # A short path: a Unix socket's name holds 107 bytes.
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bee-lab-", dir="/var/tmp")))
-        initrd = work / "initrd"
-        disk_image.write_initrd(initrd, kernel_release=boot.kernel_release, overlay=_overlay(work))
-        bmc = described.bmc() if described.bmc else None
-        if bmc is not None:
-            stack.enter_context(BmcLink(bmc, work / "bmc"))
-        port = _free_port()
-        words = qemu_command.command(described, boot=boot, initrd=initrd, work=work, ssh_port=port)
-        started = time.monotonic()
-        process = stack.enter_context(_started(words, work))
-        server = Server(work, port, bmc)
-        stack.callback(server._hang_up)
-        _power_on(server, process, described)
-        _await_ssh(server, process, port, work)
-        _await_boot(server)
-        rootfs.report(f"server {described.name}: up after {time.monotonic() - started:.0f} s")
-        yield server
+        yield _booted(described, boot, stack)
+
+
+def _booted(described: hardware.Server, boot: disk_image.BootFiles, stack: ExitStack) -> Server:
+    """A server that is up; all that belongs to it is ended with ``stack``."""
+    for attempt in range(1, BOOT_ATTEMPTS + 1):
+        with ExitStack() as tried:
+            started = time.monotonic()
+            server, process = _switched_on(described, boot, tried)
+            try:
+                _await_ssh(server, process)
+                _await_boot(server)
+            except LabError:
+                # Kernels patch their own code as they start, and QEMU's translator loses that race once in
+                # some tens of boots. That is the emulator's fault, and a second boot shows it.
+                if "Kernel panic" not in server.serial_log() or attempt == BOOT_ATTEMPTS:
+                    raise
+                rootfs.report(f"server {described.name}: the emulated kernel crashed as it started; again")
+                continue
+            rootfs.report(f"server {described.name}: up after {time.monotonic() - started:.0f} s")
+            stack.enter_context(tried.pop_all())
+            return server
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _switched_on(
+    described: hardware.Server, boot: disk_image.BootFiles, stack: ExitStack
+) -> "tuple[Server, subprocess.Popen[bytes]]":
+    # A short path: a Unix socket's name holds 107 bytes.
+    work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bee-lab-", dir="/var/tmp")))
+    initrd = work / "initrd"
+    disk_image.write_initrd(initrd, kernel_release=boot.kernel_release, overlay=_overlay(work))
+    bmc = described.bmc() if described.bmc else None
+    if bmc is not None:
+        stack.enter_context(BmcLink(bmc, work / "bmc"))
+    port = _free_port()
+    words = qemu_command.command(described, boot=boot, initrd=initrd, work=work, ssh_port=port)
+    process = stack.enter_context(_started(words, work))
+    server = Server(work, port, bmc)
+    stack.callback(server._hang_up)
+    _power_on(server, process, described)
+    return server, process
 
 
 @contextmanager
@@ -205,13 +231,13 @@ def _power_on(server: Server, process: "subprocess.Popen[bytes]", described: har
         server.monitor("cont")
 
 
-def _await_ssh(server: Server, process: "subprocess.Popen[bytes]", port: int, work: Path) -> None:
+def _await_ssh(server: Server, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + BOOT_DEADLINE_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            said = (work / "qemu.log").read_text(errors="replace")
+            said = (server._work / "qemu.log").read_text(errors="replace")
             raise LabError(f"QEMU ended with {process.returncode}: {said}\n{server.serial_log()[-4000:]}")
-        if _has_banner(port):
+        if _has_banner(server._port):
             return
         time.sleep(0.5)
     raise LabError(f"no SSH after {BOOT_DEADLINE_SECONDS} s\n{server.serial_log()[-8000:]}")
