@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from bee_bus.names import SERVICES
+
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("dbus/bee_bus", "services/bee_machine", "services/bee_audit", "clients/bee_cli")
+PACKAGES = sorted(
+    str(path.parent.relative_to(ROOT))
+    for room in ("dbus", "services", "clients")
+    for path in ROOT.glob(f"{room}/*/__init__.py")
+)
 
 
 def _make(*words: str) -> None:
@@ -77,7 +83,8 @@ def test_what_the_system_reads_stands_where_it_looks(staged: Path) -> None:
 def test_only_the_launchers_can_be_run(staged: Path) -> None:
     programs = {name for name in _files(staged) if os.access(staged / name, os.X_OK)}
 
-    assert programs == {"usr/local/bin/bee", "usr/local/lib/bee/bin/bee-auditd"}
+    services = {f"usr/local/lib/bee/bin/{service.program}" for service in SERVICES}
+    assert programs == {"usr/local/bin/bee", *services}
 
 
 def test_every_file_can_be_read_by_everybody(staged: Path) -> None:

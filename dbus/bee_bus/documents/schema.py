@@ -6,6 +6,7 @@ checked in with what the types say now.
 
 import json
 import sys
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ DOCUMENTS: dict[str, tuple[str, str, type]] = {
 def schema(name: str) -> dict[str, Any]:
     """The schema (JSON Schema 2020-12) of the document kept in the file of that name."""
     title, version, document = DOCUMENTS[name]
-    made = msgspec.json.schema(document)
+    made = _without_indents(msgspec.json.schema(document))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:bee:{name.removesuffix('.json')}:{version}",
@@ -30,6 +31,18 @@ def schema(name: str) -> dict[str, Any]:
         "version": version,
         **made,
     }
+
+
+def _without_indents(part: Any) -> Any:
+    """The schema with its descriptions as paragraphs: Python before 3.13 keeps a docstring's indentation."""
+    if isinstance(part, dict):
+        return {
+            name: cleandoc(value)
+            if name == "description" and isinstance(value, str)
+            else _without_indents(value)
+            for name, value in part.items()
+        }
+    return [_without_indents(value) for value in part] if isinstance(part, list) else part
 
 
 def schema_text(name: str) -> str:
