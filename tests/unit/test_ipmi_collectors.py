@@ -542,6 +542,26 @@ class TestPowerSupplies:
 
         assert [(psu.id, psu.name) for psu in psus.psus] == [("psu1", "PS1"), ("psu2", "PS2")]
 
+    async def test_the_bays_of_a_larger_chassis_are_not_missing_here(self, control: BmcControl) -> None:
+        """A node of a shared chassis lists twenty, of an entity of its maker, and switches most off."""
+        control.bmc.locators, control.bmc.frus = [], {0: control.bmc.frus[0]}
+        control.bmc.sensors = [
+            DiscreteSensor(
+                *(0x80 + number, f"PSU {number} Status", SensorType.POWER_SUPPLY, int(number < 3), 0x0B),
+                entity=0x90,  # type: ignore[arg-type]
+                instance=0x5F + number,
+                available=number < 3,
+            )
+            for number in range(1, 21)
+        ]
+        control.bmc.sensors.append(
+            DiscreteSensor(0xE1, "PSU Mismatch", SensorType.POWER_SUPPLY, 0, 0x41, entity=0x90, instance=0x60)  # type: ignore[arg-type]
+        )
+
+        _, psus, _ = await sections_of(control.machine())
+
+        assert [(psu.name, psu.present) for psu in psus.psus] == [("PSU 1", True), ("PSU 2", True)]
+
     async def test_status_sensors_that_share_one_entity_are_told_apart_by_their_names(
         self, control: BmcControl
     ) -> None:

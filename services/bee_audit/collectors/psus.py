@@ -74,11 +74,24 @@ class _Bay:
         if self.fru and self.fru.fru:
             return True
         # Of a part that is not there a BMC has no reading (IPMI 2.0 §35.14); a dead supply looks the same.
-        silent = [one.reading is not None and not one.reading.available for one, _ in self.status_sensors]
-        return False if any(silent) else None
+        return False if self._silent and not self._makers_own else None
+
+    @property
+    def of_another_chassis(self) -> bool:
+        """Its maker lists the bays of the largest chassis, and switches off what this one lacks."""
+        return self._silent and self._makers_own and self.fru is None and self.present is None
+
+    @property
+    def _silent(self) -> bool:
+        return any(one.reading is not None and not one.reading.available for one, _ in self.status_sensors)
+
+    @property
+    def _makers_own(self) -> bool:
+        return all(one.record.entity_id >= _MAKERS_ENTITIES for one, _ in self.status_sensors)
 
 
 _ENTITY_PRESENCE = 0x25
+_MAKERS_ENTITIES = 0x90  # from here on chassis-specific, board-specific and OEM entities (table 43-13)
 _STATUS_WORD = re.compile(r"[ _-]*(status|stat|presence|present|state)$", re.IGNORECASE)
 
 
@@ -101,10 +114,14 @@ def _presence(one: SensorFacts) -> bool | None:
 def _bays(facts: IpmiFacts) -> list[_Bay]:
     """The bays in the order of their numbers. A redundancy sensor is about all of them and makes none."""
     sensors = [(one, sensor) for one, sensor in sensors_of(facts) if one.record.event_type != REDUNDANCY_TYPE]
-    keys = _Keys([one.record for one, _ in sensors if _is_status(one.record)])
+    status = [one.record for one, _ in sensors if _is_status(one.record)]
+    keys = _Keys(status)
+    numbered = {record.entity_id for record in status if _number(record.name) is not None}
     bays: dict[_Key, _Bay] = {}
     for one, sensor in sensors:
-        if _makes_bay(one.record):
+        # "PSU Mismatch" beside "PSU 1 Status" and "PSU 2 Status" is about all supplies.
+        about_all = _number(one.record.name) is None and one.record.entity_id in numbered
+        if _makes_bay(one.record) and not (about_all and one.record.entity_id != ENTITY_POWER_SUPPLY):
             bay = _Bay(sensor.location or sensor.name, one.record.entity_instance)
             bays.setdefault(keys.of(one.record), bay)
     for fru in facts.frus:
@@ -115,7 +132,7 @@ def _bays(facts: IpmiFacts) -> list[_Bay]:
     for one, sensor in sensors:
         if (found := bays.get(keys.of(one.record))) is not None:
             found.sensors.append((one, sensor))
-    return [bays[key] for key in sorted(bays)]
+    return [bays[key] for key in sorted(bays) if not bays[key].of_another_chassis]
 
 
 _Key = tuple[int, int, int, int]
