@@ -33,6 +33,7 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     _audit(commands)
     _capture(commands)
+    _gpu(commands)
     _status(commands)
     _decode(commands)
     return top
@@ -117,6 +118,51 @@ def _capture(commands: Any) -> None:
         help="the archive, or the folder for it (default: bee-capture-HOST-TIME.tar.gz here)",
     )
     capture.add_argument("--force", action="store_true", help="replace FILE when it exists")
+
+
+def _gpu(commands: Any) -> None:
+    gpu = _command(
+        commands,
+        "gpu",
+        "the GPUs, what they do now and whether they are sound",
+        "Shows the GPUs of this machine: a table of all, everything about one, or what they do from second "
+        "to second.",
+    )
+    gpu.add_argument("--json", action="store_true", help="print the document (GpuInventory)")
+    actions = gpu.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    show = _action(actions, "show", "everything about one GPU")
+    show.add_argument("gpu", metavar="GPU", help="its number, UUID or PCI address")
+    watch = _action(actions, "watch", "what all of them do, until Ctrl-C")
+    watch.add_argument(
+        "--interval",
+        type=_interval,
+        default=1.0,
+        metavar="SECONDS",
+        help="0.1 to 60 (default 1)",
+    )
+    watch.add_argument("--count", type=_count, metavar="N", help="end after so many ticks")
+
+
+def _action(actions: Any, name: str, help_text: str) -> argparse.ArgumentParser:
+    action = _command(actions, name, help_text, help_text.capitalize() + ".")
+    action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead")
+    return action
+
+
+def _interval(words: str) -> float:
+    try:
+        seconds = float(words)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 60:
+        raise argparse.ArgumentTypeError(f"an interval is 0.1 to 60 seconds, not {words!r}")
+    return seconds
+
+
+def _count(words: str) -> int:
+    if not words.isdecimal() or not 1 <= len(words) <= 9 or int(words) < 1:
+        raise argparse.ArgumentTypeError(f"a count is a whole number from 1 on, not {words!r}")
+    return int(words)
 
 
 def _status(commands: Any) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from bee_bus.documents.audit import Snapshot
+from bee_bus.documents.gpus import GpuInventory
 from bee_cli.errors import CliError
 from bee_cli.terminal import Terminal
 from bee_cli.text import ascii_json, safe_json
@@ -14,6 +15,14 @@ def read_snapshot(text: str) -> Snapshot:
         return msgspec.json.decode(text, type=Snapshot)
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise CliError(f"the audit's result is not a snapshot that this bee understands: {error}") from error
+
+
+def read_gpus(text: str) -> GpuInventory:
+    """The inventory in a JSON text. Raises CliError."""
+    try:
+        return msgspec.json.decode(text, type=GpuInventory)
+    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        raise CliError(f"the service's answer is no inventory that this bee understands: {error}") from error
 
 
 def readable_json(text: str, terminal: Terminal) -> str:

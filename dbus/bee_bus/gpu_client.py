@@ -15,7 +15,7 @@ from dbus_next.message import Message
 
 from bee_bus import errors, values
 from bee_bus.client import Bus, Proxy
-from bee_bus.connection import Match
+from bee_bus.connection import Match, NameWatch
 from bee_bus.documents.gpus import GpuEvent, GpuTick, SampledGpu
 from bee_bus.names import GPU, GPU_INTERFACE, OBJECT_MANAGER
 
@@ -71,7 +71,7 @@ class GpuClient:
             connection.name_watch(GPU.bus_name) as owner,
         ):
             watch.granted_ms = await self.watch(interval_ms)
-            leaving = asyncio.create_task(_left(owner.lost(owner.owner or ""), watch))
+            leaving = asyncio.create_task(_end_with(owner, watch))
             connection.lost.add_done_callback(watch.end)
             try:
                 yield watch
@@ -135,6 +135,6 @@ class GpuWatch:
         self._news.put_nowait(news)
 
 
-async def _left(waiting: Any, watch: GpuWatch) -> None:
-    await waiting
+async def _end_with(service: NameWatch, watch: GpuWatch) -> None:
+    await service.lost(service.owner or "")
     watch.end()

@@ -8,7 +8,7 @@ import msgspec
 from bee_bus.documents.gpu import GpuCounters, GpuIdentity, GpuSample, GpuState
 from bee_bus.documents.gpus import Condition, GpuEvent, InventoryGpu, SampledGpu
 from bee_gpu import events
-from bee_gpu.devices import Device, Unavailable
+from bee_gpu.devices import Device, Look, Unavailable
 from bee_gpu.health import Trend
 from bee_gpu.pci import PciGpu
 from bee_gpu.ring import Ring
@@ -43,9 +43,13 @@ class Card:
         try:
             look = await self.device.look(counters=counters)
         except Unavailable as error:
-            self.sample = None
             return self.become(error.condition, str(error))
-        found = self.become("ok")
+        return self.take(look, interval_seconds)
+
+    def take(self, look: Look, interval_seconds: float) -> list[GpuEvent]:
+        """What was read is how the GPU is now."""
+        hanging = self.device.hanging if self.device else None
+        found = self.become("not-answering", hanging) if hanging else self.become("ok")
         sample, before = look.sample, self.sample
         self.sample = sample
         self.ring.add(sample, interval_seconds)
@@ -63,7 +67,6 @@ class Card:
         try:
             self.identity, state = await self.device.describe()
         except Unavailable as error:
-            self.sample = None
             return self.become(error.condition, str(error))
         found = self.become("ok")
         if self.state is not None:

@@ -69,7 +69,7 @@ class Fleet:
         await asyncio.shield(self._refreshing)
 
     async def look(self, card: Card, *, counters: bool, interval_seconds: float) -> None:
-        """One look of the sampler at one GPU."""
+        """One look at one GPU."""
         try:
             found = await card.look(counters=counters, interval_seconds=interval_seconds)
         except DriverGone as error:

@@ -11,6 +11,7 @@ log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 1.0
 DEADLINE_SECONDS = 10.0
+AGAIN_SECONDS = 0.02
 PAUSE_SECONDS = 1.0  # before another try
 
 # What counters do not tell, with a sentence each; Xids have a table of their own.
@@ -47,6 +48,10 @@ class Listener:
                 await self._listen()
             except nvml.LibraryUnusable as error:
                 await self._fleet.driver_gone(str(error))
+            except nvml.GpuLost:
+                # At once, for the others may report meanwhile: the lost one is deaf in the next set.
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
             except (nvml.NvmlError, NotAnswering) as error:
                 log.info("GPUs are not listened to for a moment: %s", error)
             except Closed:

@@ -8,9 +8,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from bee_bus.documents.gpus import SampledGpu
 from bee_gpu.card import Card
+from bee_gpu.convoy import Convoy
+from bee_gpu.devices import DriverGone, Look, Unavailable
+from bee_gpu.devices.files import FileDevice
+from bee_gpu.devices.nvidia import LOOK_SECONDS, NvidiaDevice
 from bee_gpu.fleet import Fleet
 from bee_gpu.listener import Listener
 
@@ -42,6 +47,7 @@ class Sampler:
         self._refreshed = 0.0
         self._refresh: asyncio.Task[None] | None = None
         self._listener = Listener(fleet)
+        self._convoy: Convoy[Look] = Convoy("NVML looks")
 
     def pace(self, interval_seconds: float) -> None:
         """Change how often is sampled; from 0 on, and to 0, it starts and ends."""
@@ -58,6 +64,7 @@ class Sampler:
         self.pace(0)
         if self._task is not None:
             await self._task
+        self._convoy.close()
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -103,28 +110,64 @@ class Sampler:
 
     async def _tick(self) -> None:
         now = time.time()
-        counters = now - self._counted >= COUNTERS_SECONDS or now < self._counted
+        counters = not 0 <= now - self._counted < COUNTERS_SECONDS
         if counters:
             self._counted = now
         cards = list(self._fleet.cards.values())
-        for card in cards:
-            if card.id not in self._looks and self._wanted(card, now):
+        patience = min(self._interval * PATIENCE_OF_INTERVAL, PATIENCE_MAX_SECONDS)
+        fresh = await self._look_by_nvml(cards, counters, patience)
+        fresh |= await self._look_by_files(cards, now, counters, patience)
+        self.ticks += 1
+        samples = [
+            card.sampled() if card.id in fresh else SampledGpu(gpu=card.id, condition=card.condition)
+            for card in cards
+        ]
+        self._on_samples(round(now * 1e6), samples)
+
+    async def _look_by_nvml(self, cards: list[Card], counters: bool, patience: float) -> set[str]:
+        """The GPUs that have answered, among those behind NVML."""
+        if not self._fleet.session.is_open:
+            return set()
+        behind = {card.id: card for card in cards if isinstance(card.device, NvidiaDevice)}
+        jobs = {
+            gpu_id: partial(card.device.look_blocking, counters)
+            for gpu_id, card in behind.items()
+            if isinstance(card.device, NvidiaDevice)
+        }
+        outcomes = await self._convoy.run(jobs, patience)
+        for gpu_id, card in behind.items():
+            outcome = outcomes.get(gpu_id)
+            if isinstance(outcome, Look):
+                self._fleet.report(card.take(outcome, self._interval))
+            elif outcome is not None:
+                await self._failed(card, outcome.error)
+            elif (seconds := self._convoy.stuck_seconds(gpu_id)) > LOOK_SECONDS:
+                trouble = f"a look at it has not come back for {seconds:.0f} s"
+                self._fleet.report(card.become("not-answering", trouble))
+        return {gpu_id for gpu_id, outcome in outcomes.items() if isinstance(outcome, Look)}
+
+    async def _failed(self, card: Card, error: Exception) -> None:
+        if isinstance(error, Unavailable):
+            self._fleet.report(card.become(error.condition, str(error)))
+        elif isinstance(error, DriverGone):
+            await self._fleet.driver_gone(str(error))
+        else:
+            raise error
+
+    async def _look_by_files(
+        self, cards: list[Card], now: float, counters: bool, patience: float
+    ) -> set[str]:
+        """The same for those whose driver shows files, which tell nothing new more than once a second."""
+        behind = {card.id: card for card in cards if isinstance(card.device, FileDevice)}
+        for gpu_id, card in behind.items():
+            if gpu_id not in self._looks and self._wanted(card, now):
                 look = self._fleet.look(card, counters=counters, interval_seconds=self._interval)
-                self._looks[card.id] = asyncio.create_task(look)
+                self._looks[gpu_id] = asyncio.create_task(look)
         if self._looks:
-            patience = min(self._interval * PATIENCE_OF_INTERVAL, PATIENCE_MAX_SECONDS)
             await asyncio.wait(self._looks.values(), timeout=patience)
-        samples = []
-        for card in cards:
-            task = self._looks.get(card.id)
-            if task is None or task.done():
-                samples.append(card.sampled())
-            else:
-                samples.append(SampledGpu(gpu=card.id, condition=card.condition))
         for gpu_id in [gpu_id for gpu_id, task in self._looks.items() if task.done()]:
             self._looks.pop(gpu_id).result()
-        self.ticks += 1
-        self._on_samples(round(now * 1e6), samples)
+        return set(behind) - set(self._looks)
 
     def _wanted(self, card: Card, now: float) -> bool:
         if card.device is None:

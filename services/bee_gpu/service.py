@@ -28,7 +28,7 @@ from bee_machine.threads import in_thread
 log = logging.getLogger(__name__)
 
 # How long the first look may hold up the first caller; GPUs that take longer appear when they have answered.
-FIRST_LOOK_SECONDS = 15.0
+FIRST_LOOK_SECONDS = 10.0
 
 
 def serve_gpus() -> int:

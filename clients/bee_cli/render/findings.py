@@ -11,10 +11,10 @@ def put_findings(page: Page, summary: Summary) -> None:
     for number, finding in enumerate(summary.findings):
         if number:
             page.blank()
-        _put_finding(page, finding)
+        put_finding(page, finding)
 
 
-def _put_finding(page: Page, finding: Finding) -> None:
+def put_finding(page: Page, finding: Finding) -> None:
     label = page.cell(f"{finding.severity.upper():<9}", SEVERITY_STYLES.get(finding.severity, ""))
     component = page.cell(finding.component, "bold")
     where = _where(finding)

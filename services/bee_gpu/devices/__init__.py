@@ -34,6 +34,11 @@ class Device(Protocol):
     @property
     def shortest_seconds(self) -> float: ...
 
+    @property
+    def hanging(self) -> str | None:
+        """The call that has not come back, in words."""
+        ...
+
     async def look(self, *, counters: bool) -> Look:
         """What moves. Cheap: it may be asked ten times a second."""
         ...

@@ -30,6 +30,7 @@ _MEMORY_LABELS = ("mem", "vram")
 class FileDevice:
     """One such GPU. What is not there is absent."""
 
+    hanging = None
     shortest_seconds = 0.9  # these files are read one by one, in threads
 
     def __init__(self, machine: Machine, gpu: PciGpu) -> None:

@@ -1,6 +1,7 @@
 """A GPU behind NVML, read in a thread of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from bee_bus.documents.gpu import GpuIdentity, GpuState
@@ -13,7 +14,7 @@ T = TypeVar("T")
 
 # A call into the driver waits while another GPU is reset; beyond this it hangs.
 LOOK_SECONDS = 3.0
-DESCRIBE_SECONDS = 10.0
+DESCRIBE_SECONDS = 5.0
 HANDLE_SECONDS = 10.0  # the first handle of a GPU without persistence mode starts it
 
 _CONDITIONS: tuple[tuple[type[nvml.GpuError], Condition], ...] = (
@@ -47,8 +48,20 @@ class NvidiaDevice:
     def close(self) -> None:
         self._worker.close()
 
+    @property
+    def hanging(self) -> str | None:
+        trouble = self._worker.trouble
+        return None if trouble is None else str(trouble)
+
+    def look_blocking(self, counters: bool) -> Look:
+        """The same look, in the thread that calls: for a convoy."""
+        with self._named():
+            if self.handle is None:
+                self.handle = nvml.handle_by_pci(self.id)
+            return _look(self.handle, counters)
+
     async def _ask(self, function: Callable[..., T], *arguments: object, deadline_seconds: float) -> T:
-        try:
+        with self._named():
             if self.handle is None:
                 self.handle = await self._worker.ask(
                     nvml.handle_by_pci, self.id, deadline_seconds=HANDLE_SECONDS
@@ -56,6 +69,12 @@ class NvidiaDevice:
             return await self._worker.ask(
                 function, self.handle, *arguments, deadline_seconds=deadline_seconds
             )
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """NVML's errors in the words of the service."""
+        try:
+            yield
         except (NotAnswering, Closed) as error:
             raise Unavailable("not-answering", str(error)) from None
         except nvml.LibraryUnusable as error:

@@ -59,7 +59,23 @@ def judge(observation: Observation, limits: Thresholds) -> tuple[Finding, ...]:
 
     areas = (presence, memory, links, clocks, peers, log)
     found = [finding for area in areas for rule in area.RULES for finding in rule(observation, limits)]
+    judged = {(finding.component, finding.rule) for finding in found}
+    found = [finding for finding in found if (finding.component, _told_by(finding)) not in judged]
     return tuple(sorted(found, key=lambda one: (_ORDER.index(one.severity), one.component, one.rule)))
+
+
+# What makes a GPU unlike its peers may be a fault with a name of its own: once is enough.
+_NAMED = {
+    "gpus.power_limit": "gpus.power-cap",
+    "gpus.pcie_lanes": "gpus.pcie-width",
+    "gpus.nvlinks_up": "gpus.nvlink-down",
+}
+
+
+def _told_by(finding: Finding) -> str | None:
+    if finding.rule != "gpus.unlike-peers" or finding.threshold is None:
+        return None
+    return _NAMED.get(finding.threshold.name)
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:

@@ -1,0 +1,59 @@
+"""bee gpu watch: ticks as they come, on a screen that stays or as lines that go by."""
+
+import sys
+from argparse import Namespace
+from collections import deque
+
+from bee_bus.client import Bus
+from bee_bus.documents.base import to_json
+from bee_bus.documents.gpus import GpuEvent, GpuInventory, GpuTick
+from bee_bus.gpu_client import GpuClient
+from bee_cli import exits
+from bee_cli.documents import read_gpus
+from bee_cli.gpu_screen import Screen, event_line, lines_of
+from bee_cli.session import on_bus
+from bee_cli.terminal import Terminal, of_stream, show
+from bee_cli.text import safe_json
+
+EVENTS_SHOWN = 8
+
+
+def watch(asked: Namespace) -> int:
+    """Until Ctrl-C, which is the way to end it, or for so many ticks."""
+    terminal = of_stream(sys.stdout, no_color=asked.no_color)
+    try:
+        return on_bus(lambda bus: _watch(bus, asked, terminal), private=asked.private)
+    except KeyboardInterrupt:
+        return exits.OK
+    finally:
+        if terminal.interactive and not asked.json:
+            show("")
+
+
+async def _watch(bus: Bus, asked: Namespace, terminal: Terminal) -> int:
+    client = GpuClient(bus)
+    inventory = read_gpus(await client.get_inventory())
+    screen = Screen(inventory, terminal)
+    events: deque[GpuEvent] = deque(maxlen=EVENTS_SHOWN)
+    ticks = 0
+    async with client.watching(interval_ms=round(asked.interval * 1000)) as news_of:
+        async for news in news_of:
+            if isinstance(news, GpuEvent):
+                events.append(news)
+            if asked.json:
+                show(safe_json(to_json(news).decode()))
+            elif terminal.interactive:
+                if isinstance(news, GpuTick):
+                    show(screen.drawn(news, events))
+            else:
+                show(_plain(news, inventory, terminal))
+            ticks += isinstance(news, GpuTick)
+            if asked.count is not None and ticks >= asked.count:
+                return exits.OK
+    return exits.OK
+
+
+def _plain(news: GpuTick | GpuEvent, inventory: GpuInventory, terminal: Terminal) -> str:
+    if isinstance(news, GpuEvent):
+        return event_line(news, terminal)
+    return "\n".join(lines_of(news, inventory, terminal))
