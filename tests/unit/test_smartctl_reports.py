@@ -161,6 +161,13 @@ def test_the_self_test_log_of_an_ata_disk() -> None:
     assert (report.self_tests.short_minutes, report.self_tests.extended_minutes) == (1, 1440)
 
 
+def test_the_older_log_counts_where_the_newer_one_tells_of_no_test() -> None:
+    failed = {"type": {"value": 2}, "status": {"value": 0x79, "passed": False}, "lifetime_hours": 100}
+    logs = {"extended": {"revision": 1, "count": 0}, "standard": {"revision": 1, "table": [failed]}}
+    tests = read(smartctl.hdd(ata_smart_self_test_log=logs)).self_tests
+    assert tests is not None and [one.result for one in tests.results] == ["failed"]
+
+
 def test_a_test_that_runs_now_and_one_that_failed_without_a_log() -> None:
     data = {"self_test": {"status": {"value": 0xF1}}, "capabilities": {"self_tests_supported": True}}
     running = read(smartctl.hdd(ata_smart_data=data)).self_tests

@@ -121,9 +121,14 @@ def _link_crc_failures(document: JsonValue) -> int | None:
 
 
 def self_tests(document: JsonValue) -> SelfTestLog | None:
-    """The newer of the two logs that the disk has, and what it says of a test that runs now."""
+    """The newer of the two logs that tells of tests, and what the disk says of one that runs now."""
     data = document.at("ata_smart_data")
-    log = document.at("ata_smart_self_test_log").first("extended", "standard")
+    both = document.at("ata_smart_self_test_log")
+    log = (
+        both.at("extended")
+        if any(both.at("extended", "table").items())
+        else both.first("standard", "extended")
+    )
     if not data and not log:
         return None
     status = data.at("self_test", "status", "value").integer(high=255)
