@@ -13,8 +13,8 @@ PYTEST := $(VENV)/bin/python -m pytest
 
 # What bee runs with on Debian, and what its tests need beside that.
 RUN_PACKAGES := dbus-daemon polkitd udev pciutils pci.ids smartmontools nvme-cli util-linux uidmap
-TEST_PACKAGES := dmidecode e2fsprogs ipmitool iproute2 libxml2-utils lshw mandoc mmdebstrap openssh-client \
-	qemu-system-x86 qemu-utils shellcheck systemd systemd-container xz-utils
+TEST_PACKAGES := dmidecode e2fsprogs gcc ipmitool iproute2 libc6-dev libxml2-utils linux-libc-dev lshw mandoc \
+	mmdebstrap openssh-client qemu-system-x86 qemu-utils shellcheck systemd systemd-container xz-utils
 
 # Where `make install` puts things. What systemd, dbus and polkit read stands where they look for it.
 PREFIX ?= /usr/local
@@ -123,6 +123,6 @@ launcher = sed -e 's\#@PROGRAM@\#$(1)\#' -e 's\#@MODULE@\#$(2)\#' -e 's\#@PACKAG
 
 # Compiled modules make the first start fast where nobody may write them later (a live image). They are of
 # use only to the Python that made them: the target's own, or one of the same minor version.
-compile = if [[ -z "$(DESTDIR)" ]] || [[ "$$(readlink "$(DESTDIR)/usr/bin/python3")" == "$$(readlink /usr/bin/python3)" ]]; then \
+compile = if [[ -x /usr/bin/python3 && "$$(readlink "$(DESTDIR)/usr/bin/python3")" == "$$(readlink /usr/bin/python3)" ]]; then \
 		/usr/bin/python3 -m compileall -q -s "$(DESTDIR)" -p / "$(DESTDIR)$(LIB)" || true; \
 	fi

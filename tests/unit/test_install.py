@@ -113,6 +113,20 @@ def test_the_staged_programs_start_from_wherever_they_are(staged: Path, tmp_path
     assert ended.stdout.startswith("bee")
 
 
+@pytest.mark.skipif(not Path("/usr/bin/python3").is_symlink(), reason="no /usr/bin/python3 as Debian has it")
+@pytest.mark.parametrize("same", [True, False])
+def test_modules_are_compiled_for_the_python_that_will_run_them(tmp_path: Path, same: bool) -> None:
+    python = tmp_path / "usr/bin/python3"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(os.readlink("/usr/bin/python3") if same else "python3.99")
+
+    _make("install", f"DESTDIR={tmp_path}")
+
+    compiled = list((tmp_path / "usr/local/lib/bee").rglob("*.pyc"))
+    assert bool(compiled) == same
+    assert not any(str(tmp_path).encode() in path.read_bytes() for path in compiled)
+
+
 def test_another_prefix_is_named_in_the_units(tmp_path: Path) -> None:
     _make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/bee")
 
