@@ -108,6 +108,20 @@ async def test_a_replayed_machine_answers_what_the_real_one_did() -> None:
             assert now == then, index
 
 
+async def test_a_file_that_changes_meanwhile_has_one_answer_in_the_audit_and_in_its_replay() -> None:
+    machine = FakeMachine(files={"/proc/uptime": "73.98 140.1\n", "/sys/class/net/eth0/speed": "1000\n"})
+    archive = Archive(MANIFEST)
+    recording = RecordingMachine(machine, archive)
+    first = await recording.read_text("/proc/uptime")
+    start = await recording.read_bytes("/sys/class/net/eth0/speed", limit_bytes=2)
+    machine.files |= {"/proc/uptime": "74.02 140.9\n"}
+    assert await recording.read_text("/proc/uptime") == first == "73.98 140.1"
+    # A longer look at what was there is no change.
+    [entry] = await recording.read_entries("/sys/class/net", files=("speed",))
+    assert (start, entry.text("speed")) == (b"10", "1000")
+    assert archive.files["/sys/class/net/eth0/speed"] == b"1000\n"
+
+
 async def test_a_read_that_hung_then_is_a_timeout_now() -> None:
     archive = Archive(MANIFEST)
     recording = RecordingMachine(server(), archive)
