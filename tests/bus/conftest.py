@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab import cli
 from lab.bus.private import LabBus
 
 MakeBus = Callable[..., LabBus]
@@ -32,3 +34,16 @@ def make_bus() -> Iterator[MakeBus]:
 def bus(make_bus: MakeBus) -> LabBus:
     """A private bus with org.bee.Lab1 and the machine's own polkitd."""
     return make_bus()
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of the test's commands."""
+    (tmp_path / "logs").mkdir()
+    return cli.environment(tmp_path / "logs")
+
+
+@pytest.fixture
+def bee(environment: dict[str, str], tmp_path: Path) -> cli.Bee:
+    """The command line, run in a folder of its own."""
+    return cli.Bee(tmp_path, environment)

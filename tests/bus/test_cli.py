@@ -1,116 +1,29 @@
-"""The command line as people use it: real processes, a private bus, a real polkitd, this machine."""
+"""What each command does: real processes, a private bus, a real polkitd, this machine."""
 
-import contextlib
 import json
 import os
-import pty
 import re
-import signal
 import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import jsonschema
 import pytest
 
-from bee_bus.documents.schema import schema
-from bee_bus.names import AUDIT
-from bee_cli.programs import program
-from lab.bus.private import GROUPS, OPERATOR_UID, STRANGER_UID, LabBus, bad_polkit, until
+from lab.bus.private import LabBus
+from lab.cli import BEE, CODES, Bee, document, without_times
+from lab.cli import environment as environment_for
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="auditing a machine needs root")
 
 MakeBus = Callable[..., LabBus]
-BEE = [sys.executable, "-m", "bee_cli.main"]
-CODES = {"OK": 0, "Warning": 1, "Critical": 2, "Unknown": 3}
-
-# What every process of bee needs to be loaded before it turns into another user, who may not read the source.
-AS_USER = """
-import sys, bee_cli.main, bee_cli.arguments, bee_cli.commands.audit, bee_cli.commands.capture
-import bee_cli.commands.status, bee_cli.session, bee_cli.progress, bee_cli.documents, bee_bus.interfaces
-import bee_bus.documents.audit, bee_cli.render
-for name in ("Audit1", "Audit1.Run", "Job1"): bee_bus.interfaces.load(f"org.bee.{name}")
-import os
-uid, *groups = map(int, sys.argv[1].split(","))
-os.setgroups(groups); os.setgid(uid); os.setuid(uid)
-raise SystemExit(bee_cli.main.main(sys.argv[2:]))
-"""
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """Where the services leave their files, and where bee's packages are."""
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "NO_COLOR"))
-    }
-    return {
-        **kept,
-        "BEE_LOG_DIRECTORY": str(logs),
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "TERM": "xterm",
-        "LANG": "C.UTF-8",
-    }
-
-
-@pytest.fixture
-def bee(environment: dict[str, str], tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run bee with these words to its end."""
-
-    def run(
-        *words: str | Path, stdin: int | IO[str] = subprocess.DEVNULL
-    ) -> "subprocess.CompletedProcess[str]":
-        ended = subprocess.run(
-            [*BEE, *map(str, words)],
-            env=environment,
-            cwd=tmp_path,
-            stdin=stdin,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in str(ended.stderr)
-        return ended
-
-    return run
-
-
-Bee = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-def document(ended: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
-    """The snapshot that was printed, valid by the published schema."""
-    found: dict[str, Any] = json.loads(ended.stdout)
-    jsonschema.validate(found, schema("audit-snapshot.json"))
-    return found
-
-
-TIMES = ("duration_seconds", "uptime_seconds")
-
-
-def without_times(snapshot: dict[str, Any]) -> dict[str, Any]:
-    def bare(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {name: bare(value) for name, value in part.items() if name not in TIMES}
-        return [bare(value) for value in part] if isinstance(part, list) else part
-
-    stripped: dict[str, Any] = bare(snapshot)
-    return stripped
 
 
 @pytest.fixture(scope="module")
 def captured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A capture of this machine, and the snapshot that the capturing audit came to."""
     folder = tmp_path_factory.mktemp("captured")
-    environment = {**os.environ, "BEE_LOG_DIRECTORY": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
-    words = [*BEE, "--private", "capture", "-o", str(folder / "capture.tar.gz")]
-    ended = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    ended = Bee(folder, environment_for(folder))("--private", "capture", "-o", folder / "capture.tar.gz")
     assert ended.returncode == 0, ended.stderr
     assert str(folder / "capture.tar.gz") in ended.stdout
     return folder / "capture.tar.gz", json.loads((folder / "bee-audit.json").read_text())
@@ -297,146 +210,3 @@ def test_a_bus_without_the_service_is_said_with_what_to_do(
         ended = bee(command)
         assert ended.returncode == 3
         assert "bee --private" in ended.stderr
-
-
-@pytest.fixture
-def audit_bus(make_bus: MakeBus, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> LabBus:
-    """A bus with the audit service and users of every kind: the system bus of the test's commands."""
-    for name in ("BEE_LOG_DIRECTORY", "PATH"):
-        monkeypatch.setenv(name, environment[name])
-    bus = make_bus(services={AUDIT.bus_name: [program("bee-auditd")]})
-    environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
-    return bus
-
-
-def as_user(uid: int, environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", AS_USER, ",".join(map(str, [uid, *GROUPS[uid]])), *words]
-    return subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-
-
-def test_a_member_of_the_group_may_audit_without_being_root(
-    audit_bus: LabBus, environment: dict[str, str]
-) -> None:
-    ended = as_user(OPERATOR_UID, environment, "audit", "--json")
-
-    snapshot = document(ended)
-    assert ended.returncode == CODES[snapshot["hardware"]["summary"]["verdict"]]
-
-
-def test_a_stranger_may_look_and_is_told_whom_to_ask_for_the_rest(
-    audit_bus: LabBus, environment: dict[str, str]
-) -> None:
-    assert "org.bee.Audit1" in as_user(STRANGER_UID, environment, "status").stdout
-    for command in ("audit", "capture"):
-        ended = as_user(STRANGER_UID, environment, command)
-        assert ended.returncode == 3
-        assert ended.stdout == ""
-        assert "group bee" in ended.stderr
-
-
-class Terminal:
-    """bee with a person in front of it."""
-
-    def __init__(self, environment: dict[str, str], *words: str) -> None:
-        self.shown = b""
-        self._screen, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [*BEE, *words],
-            env=environment,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            cwd=environment["BEE_LOG_DIRECTORY"],
-            start_new_session=True,
-        )
-        os.close(theirs)
-
-    def read_all(self) -> str:
-        """Everything shown until the program has ended."""
-        while True:
-            try:
-                part = os.read(self._screen, 65536)
-            except OSError:  # the terminal's other side is closed
-                break
-            if not part:
-                break
-            self.shown += part
-        os.close(self._screen)
-        self.process.wait(30)
-        return self.shown.decode()
-
-
-def test_on_a_terminal_there_is_progress_which_is_gone_at_the_end_and_colour(
-    environment: dict[str, str],
-) -> None:
-    shown = Terminal(environment, "--private", "audit").read_all()
-
-    progress, page = shown.rsplit("\r\x1b[K", 1)
-    assert "audit" in progress
-    assert "\n" not in progress
-    assert re.search(r"\x1b\[1;3\dm", page)
-
-
-@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_who_wants_no_colour_gets_none(environment: dict[str, str], name: str, value: str) -> None:
-    environment[name] = value
-
-    page = Terminal(environment, "--private", "audit").read_all().rsplit("\r\x1b[K", 1)[-1]
-
-    assert "audited" in page
-    assert "\x1b" not in page
-
-
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-
-
-def interrupted(terminal: Terminal, number: signal.Signals) -> str:
-    """What bee shows when it is told to end, which it must do at once and say in its exit code."""
-    started = time.monotonic()
-    terminal.process.send_signal(number)
-    shown = terminal.read_all()
-    assert time.monotonic() - started < 5
-    assert terminal.process.returncode == 128 + number
-    assert "Traceback" not in shown
-    return shown
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("command", ["audit", "capture"])
-def test_an_interrupted_command_takes_its_private_bus_along(
-    environment: dict[str, str], number: signal.Signals, command: str
-) -> None:
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # a socket's path has to be short
-        terminal = Terminal({**environment, "TMPDIR": folder}, "--private", command)
-        until(lambda: list(Path(folder).glob("bee-*/bus")))
-
-        interrupted(terminal, number)
-
-        assert os.listdir(folder) == []
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_command_that_waits_for_polkit_can_be_interrupted(
-    make_bus: MakeBus, environment: dict[str, str], tmp_path: Path, number: signal.Signals
-) -> None:
-    bus = make_bus(services={AUDIT.bus_name: [program("bee-auditd")]}, polkit=bad_polkit("hang"))
-    environment["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
-    terminal = Terminal(environment, "capture", "-o", str(tmp_path / "capture"))
-    until(lambda: "bee-auditd" in _processes(bus), 30)
-    time.sleep(0.5)
-
-    interrupted(terminal, number)
-
-    assert not list(tmp_path.glob("*capture*"))
-
-
-def _processes(bus: LabBus) -> str:
-    """The command lines of all that has been started on that bus."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if bus.address.encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return "\n".join(found)
