@@ -82,7 +82,7 @@ def document(ended: Ended) -> dict[str, Any]:
     return found
 
 
-TIMES = ("duration_seconds", "uptime_seconds")
+TIMES = ("duration_seconds",)
 
 
 def without_times(snapshot: dict[str, Any]) -> dict[str, Any]:
