@@ -33,7 +33,8 @@ class _Round(Generic[T]):
     def __init__(self, jobs: Mapping[str, Callable[[], T]], loop: asyncio.AbstractEventLoop) -> None:
         self.jobs = list(jobs.items())
         self.outcomes: dict[str, T | Failed] = {}
-        self.current: str | None = None
+        self.current: str | None = None  # what the thread is at
+        self.since = 0.0  # and since when, monotonic: set before it
         self.done = loop.create_future()
         self.loop = loop
 
@@ -83,16 +84,16 @@ class Convoy(Generic[T]):
     async def _follow(self, this: _Round[T], end: float, found: dict[str, T | Failed]) -> None:
         """Until the round is done, is out of patience, or has been split because one in it is stuck."""
         loop = asyncio.get_running_loop()
-        before: str | None = None
         while not this.done.done():
             left = end - loop.time()
             if left <= 0:
                 return
-            await asyncio.wait([this.done], timeout=min(left, STUCK_SECONDS))
-            if not this.done.done() and this.current is not None and this.current == before:
-                self._split(this, this.current, found)
+            stuck_in = STUCK_SECONDS - (time.monotonic() - this.since) if this.current else STUCK_SECONDS
+            await asyncio.wait([this.done], timeout=max(min(left, stuck_in), 0.001))
+            current, since = this.current, this.since
+            if not this.done.done() and current and time.monotonic() - since >= STUCK_SECONDS:
+                self._split(this, current, found)
                 return
-            before = this.current
         self._round = None
         found.update(this.outcomes)
 
@@ -139,6 +140,7 @@ class _Line(Generic[T]):
     def _work(self) -> None:
         while (this := self.inbox.get()) is not None:
             for key, job in this.jobs:
+                this.since = time.monotonic()
                 this.current = key
                 outcome = _outcome(job)
                 with self._lock:
