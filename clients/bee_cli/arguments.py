@@ -144,7 +144,7 @@ def _gpu(commands: Any) -> None:
 
 
 def _action(actions: Any, name: str, help_text: str) -> argparse.ArgumentParser:
-    action = _command(actions, name, help_text, help_text.capitalize() + ".")
+    action = _command(actions, name, help_text, f"{help_text[0].upper()}{help_text[1:]}.")
     action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead")
     return action
 
