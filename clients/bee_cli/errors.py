@@ -16,7 +16,7 @@ class CliError(Exception):
 _IN_OTHER_WORDS = {
     "org.freedesktop.DBus.Error.AccessDenied": "this user may not do that",
     "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired": "this needs an administrator's password",
-    "org.freedesktop.DBus.Error.ServiceUnknown": "there is no audit service on this bus",
+    "org.freedesktop.DBus.Error.ServiceUnknown": "this service is not on this bus",
 }
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -13,10 +14,10 @@ import msgspec
 import pytest
 
 from bee_bus import errors, names
-from bee_bus.client import Bus, Proxy
+from bee_bus.client import AuditClient, Bus
 from bee_bus.documents.gpus import GpuEvent, GpuHealth, GpuInventory, GpuTick
 from bee_bus.gpu_client import GpuClient, GpuWatch
-from lab.bus.private import STRANGER_UID, eventually
+from lab.bus.private import STRANGER_UID, audit_service, eventually, python_command
 from lab.gpus import BUS_NAME, GpuMachine, gpu_machine
 from lab.nvml import FakeNvml
 
@@ -233,8 +234,6 @@ async def test_it_leaves_when_idle_and_stays_while_watched(make: Make) -> None:
 async def test_history_gives_the_fields_that_are_asked_for(make: Make) -> None:
     machine = make(count=2)
     async with watched(machine) as (bus, watch):
-        while (await tick_of(watch)).unix_seconds < 0:
-            pass
         for _ in range(25):
             await tick_of(watch)
         client = GpuClient(bus)
@@ -262,9 +261,7 @@ async def test_history_of_what_there_is_none_of_is_an_error_with_a_name(make: Ma
         with pytest.raises(errors.InvalidOption, match="there is no field"):
             await client.get_history("", 0, ["temperature"])
         with pytest.raises(errors.InvalidArgs):
-            await Proxy(bus, BUS_NAME, names.GPU.path, names.GPU_INTERFACE).bus.connection.ask(
-                BUS_NAME, names.GPU.path, names.GPU_INTERFACE, "GetHistory", "s", ["0"]
-            )
+            await bus.connection.ask(BUS_NAME, names.GPU.path, names.GPU_INTERFACE, "GetHistory", "s", ["0"])
 
 
 # Faults: each has its event while it is watched, and its finding.
@@ -470,3 +467,80 @@ async def test_a_driver_that_hangs_whatever_it_is_asked_is_named(make: Make) -> 
     async with machine.bus.client() as bus:
         inventory = await inventory_of(bus)
         assert (inventory.state, inventory.verdict) == ("not-answering", "Unknown")
+
+
+# The command line on it.
+
+
+async def bee(machine: GpuMachine, *words: str) -> tuple[int, str, str]:
+    command = [*python_command("-m", "bee_cli.main"), "gpu", *words]
+    ended = await asyncio.to_thread(
+        subprocess.run, command, env=machine.bus.environment, capture_output=True, text=True, check=False
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+async def test_the_table_fits_a_crash_cart_and_its_exit_code_is_the_verdict(make: Make) -> None:
+    machine = make(count=8)
+    code, table, said = await bee(machine)
+    assert (code, said) == (0, "")
+    lines = table.splitlines()
+    assert len(lines) <= 23 and max(map(len, lines)) <= 80
+    assert all(address in table for address in machine.fake.pci_addresses)
+    machine.fake.lose(2)
+    code, table, _ = await bee(machine)
+    assert code == 2
+    assert "CRITICAL" in table and "lost" in table and machine.fake.pci_address(2) in table
+
+
+async def test_one_gpu_by_any_of_its_names(make: Make) -> None:
+    machine = make(count=2)
+    uuid = str(machine.fake.value(1, "uuid"))
+    pages = [await bee(machine, "show", name) for name in ("1", uuid, machine.fake.pci_address(1))]
+    for code, page, _ in pages:
+        assert code == 0
+        assert uuid in page and "18 of 18 links up" in page
+    code, text, _ = await bee(machine, "show", "1", "--json")
+    assert (code, json.loads(text)["gpu"]["identity"]["uuid"]) == (0, uuid)
+    code, _, said = await bee(machine, "show", "9")
+    assert code == 3 and "there is no GPU 9" in said
+
+
+async def test_a_watch_that_nobody_looks_at_is_lines(make: Make) -> None:
+    machine = make(count=2)
+    code, text, _ = await bee(machine, "watch", "--interval", "0.1", "--count", "3")
+    assert code == 0
+    assert len(text.splitlines()) == 6 and "\x1b" not in text
+    code, text, _ = await bee(machine, "watch", "--interval", "0.1", "--count", "2", "--json")
+    ticks = [json.loads(line) for line in text.splitlines()]
+    assert [len(tick["gpus"]) for tick in ticks] == [2, 2]
+    code, _, said = await bee(machine, "watch", "--interval", "0")
+    assert code == 3 and "0.1 to 60" in said
+
+
+async def test_json_is_the_whole_inventory(make: Make) -> None:
+    machine = make(count=1)
+    code, text, _ = await bee(machine, "--json")
+    assert code == 0
+    assert msgspec.json.decode(text, type=GpuInventory).gpus[0].id == machine.fake.pci_address(0)
+
+
+# The audit takes over what the service knows and finds.
+
+
+async def test_the_audit_has_the_gpus_and_their_findings(make: Make) -> None:
+    machine = make(count=2, services={names.AUDIT.bus_name: audit_service()})
+    machine.fake.remap(1, uncorrected=2, failed=True)
+    async with machine.bus.client() as bus:
+        run = await AuditClient(bus).run({"sections": "gpus"})
+        ended = await run.finished(deadline_seconds=60)
+        assert ended["ErrorMessage"] == ""
+        hardware = json.loads(await run.get_snapshot())["hardware"]
+        first, second = hardware["gpus"]["gpus"]
+        assert (first["condition"], first["driver"]) == ("ok", "nvidia")
+        assert first["serial"] and first["firmware"] and first["state"]["ecc_enabled"] is True
+        assert len(first["state"]["nvlinks"]) == 18
+        assert second["state"]["counters"]["remap_failed"] is True
+        rules = [finding["rule"] for finding in hardware["summary"]["findings"]]
+        assert rules == ["gpus.remap-failed"]
+        assert hardware["summary"]["verdict"] == ended["Verdict"] == "Critical"

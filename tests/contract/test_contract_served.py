@@ -9,7 +9,10 @@ import pytest
 
 from bee_bus import names
 from bee_bus.client import AuditClient, Bus
+from bee_bus.gpu_client import GpuClient
 from lab.bus.private import LabBus, audit_service
+from lab.gpus import gpu_machine
+from lab.nvml import FakeNvml
 
 INTERFACES = Path(__file__).parents[2] / "dbus/interfaces"
 
@@ -25,8 +28,10 @@ def content(element: ElementTree.Element) -> object:
     return element.tag, sorted(element.attrib.items()), [content(part) for part in element]
 
 
-async def served(client: Bus, path: str) -> dict[str, ElementTree.Element]:
-    reply = await client.connection.ask(names.AUDIT.bus_name, path, names.INTROSPECTABLE, "Introspect")
+async def served(
+    client: Bus, path: str, service: str = names.AUDIT.bus_name
+) -> dict[str, ElementTree.Element]:
+    reply = await client.connection.ask(service, path, names.INTROSPECTABLE, "Introspect")
     root = ElementTree.fromstring(reply.body[0])
     return {str(each.get("name")): each for each in root.iter("interface")}
 
@@ -49,6 +54,19 @@ async def test_every_interface_is_served_as_it_is_written(bus: LabBus) -> None:
                     assert content(element) == content(written(name)), name
                     seen.add(name)
         assert seen == set(names.AUDIT.interfaces)
+
+
+async def test_the_gpu_services_interfaces_too(tmp_path: Path) -> None:
+    with FakeNvml("h100", count=1) as fake, gpu_machine(fake, tmp_path) as machine:
+        async with machine.bus.client() as client:
+            objects = await GpuClient(client).objects()
+            seen: set[str] = set()
+            for path in (names.GPU.path, *objects):
+                for name, element in (await served(client, path, names.GPU.bus_name)).items():
+                    if name.startswith("org.bee."):
+                        assert content(element) == content(written(name)), name
+                        seen.add(name)
+            assert seen == set(names.GPU.interfaces)
 
 
 async def test_the_properties_that_are_served_are_those_that_are_written(bus: LabBus) -> None:

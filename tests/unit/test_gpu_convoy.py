@@ -80,5 +80,5 @@ async def test_a_look_that_is_only_slow_comes_with_a_later_round() -> None:
         found.append(await convoy.run({"a": slow, "b": lambda: 1}, 0.04))
         await asyncio.sleep(0.01)
     assert sum("a" in one for one in found) >= 5
-    assert sum("b" in one for one in found) >= 25
+    assert sum("b" in one for one in found) >= 15
     convoy.close()

@@ -10,6 +10,10 @@ def sample(seconds: float = 0.0, **values: object) -> GpuSample:
     return GpuSample(unix_seconds=seconds, **values)  # type: ignore[arg-type]
 
 
+def counters(field: str, value: int | bool) -> GpuCounters:
+    return GpuCounters(**{field: value})  # type: ignore[arg-type]
+
+
 def kinds(found: object) -> list[tuple[str, str]]:
     return [(one.kind, one.severity) for one in found]  # type: ignore[attr-defined]
 
@@ -40,7 +44,7 @@ def test_nothing_happens_to_a_gpu_that_stays_as_it_is() -> None:
     ],
 )
 def test_a_counter_that_rises_is_an_event_with_what_was_added(field: str, kind: str, severity: str) -> None:
-    before, after = GpuCounters(**{field: 2}), GpuCounters(**{field: 5})
+    before, after = counters(field, 2), counters(field, 5)
     (event,) = events.from_counters("gpu", before, after)
     assert (event.kind, event.severity) == (kind, severity)
     assert (event.details["added"], event.details["total"]) == (3, 5)
@@ -57,7 +61,7 @@ def test_a_counter_that_rises_is_an_event_with_what_was_added(field: str, kind: 
     ],
 )
 def test_a_flag_that_is_set_is_an_event_once(field: str, kind: str) -> None:
-    off, on = GpuCounters(**{field: False}), GpuCounters(**{field: True})
+    off, on = counters(field, False), counters(field, True)
     assert [event.kind for event in events.from_counters("gpu", off, on)] == [kind]
     assert list(events.from_counters("gpu", on, on)) == []
     assert list(events.from_counters("gpu", on, off)) == []

@@ -22,7 +22,11 @@ from bee_bus.documents.gpu import (
 from bee_bus.documents.gpus import GpuInventory, GpuLink, InventoryGpu, XidRecord
 from bee_gpu.health import Observation, Trend, built_in, judge, verdict_of
 
-change = msgspec.structs.replace
+
+def change(document: Any, **values: Any) -> Any:
+    return msgspec.structs.replace(document, **values)
+
+
 Change = Callable[[InventoryGpu], InventoryGpu]
 
 IDENTITY = GpuIdentity(
@@ -322,7 +326,7 @@ def test_that_every_nvlink_is_down_does_not_pass() -> None:
 
 
 def test_cards_without_bridges_have_no_nvlinks_to_lose() -> None:
-    def card(one: InventoryGpu) -> InventoryGpu:
+    def card(one: InventoryGpu) -> Any:
         return change(
             state(nvlinks=links(0, 1, 2, 3, remote=None), fabric=None)(one), name="NVIDIA H100 PCIe"
         )
@@ -331,7 +335,7 @@ def test_cards_without_bridges_have_no_nvlinks_to_lose() -> None:
 
 
 def test_a_bridge_that_is_half_plugged_is_a_warning() -> None:
-    def card(one: InventoryGpu) -> InventoryGpu:
+    def card(one: InventoryGpu) -> Any:
         return change(state(nvlinks=links(0, 1, remote=None), fabric=None)(one), name="NVIDIA H100 PCIe")
 
     assert {(finding.rule, finding.severity) for finding in every(card)} == {("gpus.nvlink-down", "Warning")}
