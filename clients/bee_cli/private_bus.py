@@ -137,7 +137,7 @@ class PrivateBus:
                     stdout=subprocess.DEVNULL,
                     stderr=log,
                     pass_fds=[ready_writer],
-                    env=_service_environment() | {"DBUS_SYSTEM_BUS_ADDRESS": self.address},
+                    env=self._service_environment(),
                     start_new_session=True,  # Ctrl-C is for the program in front, which ends this in order
                 )
             os.close(ready_writer)
@@ -147,6 +147,23 @@ class PrivateBus:
             os.close(ready)
             if ready_writer >= 0:
                 os.close(ready_writer)
+
+    def _service_environment(self) -> dict[str, str]:
+        """What the services inherit: not what systemd or a session told this program about itself.
+
+        What they write for others to read goes with the bus, unless the caller has a place for it.
+        """
+        told = (
+            "NOTIFY_SOCKET",
+            "WATCHDOG_PID",
+            "WATCHDOG_USEC",
+            "JOURNAL_STREAM",
+            "INVOCATION_ID",
+            "LISTEN_PID",
+        )
+        inherited = {name: value for name, value in os.environ.items() if name not in told}
+        own = {"DBUS_SYSTEM_BUS_ADDRESS": self.address}
+        return {"BEE_LOG_DIRECTORY": str(self.folder)} | inherited | own
 
     def stop(self) -> None:
         """End everything on the bus and remove its files; returns when that is done."""
@@ -212,12 +229,6 @@ def _service_command(name: str) -> list[str]:
         return [program(name)]
     except ProgramMissing as error:
         raise PrivateBusError(str(error), "make venv, or make install") from error
-
-
-def _service_environment() -> dict[str, str]:
-    """What the services inherit: not what systemd or a session told this program about itself."""
-    told = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM", "INVOCATION_ID", "LISTEN_PID")
-    return {name: value for name, value in os.environ.items() if name not in told}
 
 
 def _polkitd() -> str:
