@@ -95,9 +95,15 @@ async def run_audit(
     runs = tuple(run for run, _ in outcomes)
     found: dict[str, Any] = {run.name: section for run, section in outcomes}
     if FIRMWARE in wanted:
-        found[FIRMWARE] = firmware.firmware_table(Hardware(summary=_NOT_JUDGED, **found))
+
+        async def table(machine: Machine) -> Section | None:
+            return firmware.firmware_table(Hardware(summary=_NOT_JUDGED, **found))
+
+        run, found[FIRMWARE] = await _collect(Collector(FIRMWARE, table, 5), machine, on_progress)
+        runs = (*runs, run)
     hardware = Hardware(summary=_NOT_JUDGED, **{name: found[name] for name in found if name in wanted})
-    runs = tuple(run for run in runs if run.name in wanted)
+    # A section that failed is told of although it was not wanted: the table lacks what it would have said.
+    runs = tuple(run for run in runs if run.name in wanted or run.status in ("error", "timeout"))
     thresholds, complaints = await _thresholds(machine)
     findings = [*evidence_findings(hardware, runs, complaints), *judge(hardware, thresholds)]
     now = started_at or datetime.now(UTC)

@@ -105,9 +105,7 @@ async def test_an_audit_takes_as_long_as_its_slowest_collector(monkeypatch: pyte
         return None
 
     started = time.monotonic()
-    await audit_with(
-        monkeypatch, **dict.fromkeys(("storage", "network", "psus", "sensors", "gpus"), slow)
-    )
+    await audit_with(monkeypatch, **dict.fromkeys(("storage", "network", "psus", "sensors", "gpus"), slow))
     # Five in a row would take 0.75 s; this tells side by side from one after another, it measures nothing.
     assert time.monotonic() - started < 0.6
 
@@ -138,6 +136,29 @@ async def test_firmware_alone_reads_what_it_is_made_of_and_shows_itself_only(
     assert snapshot.hardware.firmware is not None
     assert snapshot.hardware.storage is None
     assert snapshot.sections == ("firmware",)
+
+
+async def test_a_table_of_firmware_that_lacks_a_section_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "COLLECTORS", (Collector("storage", fails, 1),))
+    snapshot = await run_audit(FakeMachine(), sections=["firmware"])
+    assert snapshot.hardware.summary.verdict == "Unknown"
+
+
+async def test_a_table_of_firmware_that_cannot_be_made_costs_itself_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def disks(machine: Machine) -> Section:
+        return StorageSection()
+
+    def broken(hardware: Hardware) -> Section:
+        raise KeyError("nvme0")
+
+    monkeypatch.setattr(audit, "COLLECTORS", (Collector("storage", disks, 1),))
+    monkeypatch.setattr(audit.firmware, "firmware_table", broken)
+    snapshot = await run_audit(FakeMachine())
+    assert snapshot.hardware.storage is not None
+    assert run_of(snapshot, "firmware").status == "error"
+    assert snapshot.hardware.summary.verdict == "Unknown"
 
 
 async def test_a_site_file_that_is_broken_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
