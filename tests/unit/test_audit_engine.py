@@ -154,7 +154,7 @@ async def test_a_table_of_firmware_that_cannot_be_made_costs_itself_only(
         raise KeyError("nvme0")
 
     monkeypatch.setattr(audit, "COLLECTORS", (Collector("storage", disks, 1),))
-    monkeypatch.setattr(audit.firmware, "firmware_table", broken)
+    monkeypatch.setattr("bee_audit.collectors.firmware.firmware_table", broken)
     snapshot = await run_audit(FakeMachine())
     assert snapshot.hardware.storage is not None
     assert run_of(snapshot, "firmware").status == "error"
