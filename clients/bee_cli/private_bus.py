@@ -14,10 +14,11 @@ A keeper process (`private_bus_keeper`) starts everything and ends it when this 
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -81,6 +82,7 @@ class PrivateBus:
         self._folder: Path | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
         self._last_log = ""
+        self._up = False
 
     def __enter__(self) -> Self:
         try:
@@ -143,6 +145,7 @@ class PrivateBus:
             os.close(ready_writer)
             ready_writer = -1
             self._wait_until(ready)
+            self._up = True
         finally:
             os.close(ready)
             if ready_writer >= 0:
@@ -172,6 +175,10 @@ class PrivateBus:
         if keeper is not None:
             assert keeper.stdin is not None
             keeper.stdin.close()
+            if not self._up:
+                # An unshare that fails to map users leaves a child waiting for it for ever.
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(keeper.pid, signal.SIGKILL)
             try:
                 keeper.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
@@ -207,12 +214,11 @@ class PrivateBus:
         return words, covers
 
     def _wait_until(self, ready: int) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if select.select([ready], [], [], max(deadline - time.monotonic(), 0))[0]:
-                if os.read(ready, 4096):
-                    return
-                break
+        assert self._keeper is not None
+        with open(os.pidfd_open(self._keeper.pid), "rb", buffering=0) as ended:
+            told, _, _ = select.select([ready, ended], [], [], START_SECONDS)
+        if ready in told and os.read(ready, 4096):
+            return
         complaint = self.log().strip().splitlines()
         raise PrivateBusError(
             f"the private bus did not start: {complaint[-1] if complaint else 'it said nothing'}",

@@ -141,6 +141,25 @@ def test_a_bus_that_cannot_start_says_why_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == [broken]
 
 
+def test_a_namespace_that_fails_leaves_no_helper_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As util-linux's unshare does when it may not map users: its child waits for a word that never comes."""
+    unshare = tmp_path / "unshare"
+    unshare.write_text(
+        "#!/bin/sh\n"
+        '[ "$*" = "--mount -- true" ] && exit 0\n'
+        f"sleep 300 & echo $! > {tmp_path}/child\n"
+        "echo 'unshare: no ranges' >&2; exit 1\n"
+    )
+    unshare.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(PrivateBusError, match="did not start: unshare: no ranges"), PrivateBus(services={}):
+        pass
+    child = Path("/proc", (tmp_path / "child").read_text().strip())
+    until(lambda: not child.exists() or ") Z " in (child / "stat").read_text())
+
+
 def test_without_its_programs_it_says_which_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(private, "_POLKITD", ())
     with pytest.raises(PrivateBusError) as caught:
