@@ -215,8 +215,11 @@ class PrivateBus:
 
     def _wait_until(self, ready: int) -> None:
         assert self._keeper is not None
-        with open(os.pidfd_open(self._keeper.pid), "rb", buffering=0) as ended:
+        ended = os.pidfd_open(self._keeper.pid)
+        try:
             told, _, _ = select.select([ready, ended], [], [], START_SECONDS)
+        finally:
+            os.close(ended)
         if ready in told and os.read(ready, 4096):
             return
         complaint = self.log().strip().splitlines()
