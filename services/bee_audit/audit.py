@@ -1,31 +1,22 @@
-"""One audit: collect all sections side by side, judge them, and put it all in one snapshot."""
+"""One audit: collect all sections side by side, judge them, and put it all in one snapshot.
+
+Collectors and rules are most of what this program has to load. They are loaded by the first audit, while
+devices answer: the service is on the bus before, and who asked for it gets on with its own start.
+"""
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from bee_audit.collectors import (
-    bmc,
-    board,
-    cpus,
-    firmware,
-    gpus,
-    memory,
-    network,
-    pcie,
-    psus,
-    sensors,
-    storage,
-)
-from bee_audit.rules.evidence import evidence_findings
-from bee_audit.rules.judge import judge, summarise
-from bee_audit.rules.thresholds import SITE_FILE, ThresholdError, Thresholds, built_in
 from bee_bus.documents.audit import (
     SCHEMA_VERSION,
     CollectorRun,
@@ -37,6 +28,10 @@ from bee_bus.documents.audit import (
 from bee_bus.documents.base import Section
 from bee_bus.version import VERSION
 from bee_machine import Machine
+from bee_machine.threads import in_thread
+
+if TYPE_CHECKING:
+    from bee_audit.rules.thresholds import Thresholds
 
 log = logging.getLogger(__name__)
 
@@ -51,21 +46,49 @@ class Collector:
     deadline_seconds: float
 
 
+_modules: dict[str, ModuleType] = {}
+_loading = threading.Lock()
+
+
+async def _loaded(name: str) -> ModuleType:
+    """The module, loaded off the event loop; one after another, as side by side all would be late."""
+
+    def load() -> None:
+        with _loading:
+            _modules[name] = import_module(name)
+
+    if name not in _modules:
+        await in_thread(load)
+    return _modules[name]
+
+
+def _collector(section: str, deadline_seconds: float) -> Collector:
+    """The collector that the module of this name has."""
+
+    async def collect(machine: Machine) -> Section | None:
+        module = await _loaded(f"bee_audit.collectors.{section}")
+        found: Section | None = await module.collect(machine)
+        return found
+
+    return Collector(section, collect, deadline_seconds)
+
+
 # A deadline is for the whole section, above those of its single tools, so that one of them that hangs costs
 # its own component and the section still comes back. BMCs are slow: a repository of 200 sensors over KCS
 # takes many seconds.
 COLLECTORS = (
-    Collector("board", board.collect, 20),
-    Collector("cpus", cpus.collect, 20),
-    Collector("memory", memory.collect, 30),
-    Collector("storage", storage.collect, 90),
-    Collector("pcie", pcie.collect, 60),
-    Collector("network", network.collect, 30),
-    Collector("psus", psus.collect, 120),
-    Collector("sensors", sensors.collect, 120),
-    Collector("bmc", bmc.collect, 120),
-    Collector("gpus", gpus.collect, 60),
+    _collector("board", 20),
+    _collector("cpus", 20),
+    _collector("memory", 30),
+    _collector("storage", 90),
+    _collector("pcie", 60),
+    _collector("network", 30),
+    _collector("psus", 120),
+    _collector("sensors", 120),
+    _collector("bmc", 120),
+    _collector("gpus", 60),
 )
+RULES = "bee_audit.rules.judge"
 FIRMWARE = "firmware"  # made of the other sections
 SECTIONS = (*(collector.section for collector in COLLECTORS), FIRMWARE)
 
@@ -90,13 +113,19 @@ async def run_audit(
     wanted = set(sections)
     # The table of firmware is made of what every other section saw.
     collectors = [one for one in COLLECTORS if FIRMWARE in wanted or one.section in wanted]
-    outcomes = await asyncio.gather(*(_collect(one, machine, on_progress) for one in collectors))
+    # Those that wait longest for their devices begin; the rules are loaded while they do.
+    collectors.sort(key=lambda one: one.deadline_seconds, reverse=True)
+    outcomes, _ = await asyncio.gather(
+        asyncio.gather(*(_collect(one, machine, on_progress) for one in collectors)), _loaded(RULES)
+    )
     await machine.close()
-    runs = tuple(run for run, _ in outcomes)
+    runs = tuple(run for run, _ in sorted(outcomes, key=lambda outcome: SECTIONS.index(outcome[0].name)))
     found: dict[str, Any] = {run.name: section for run, section in outcomes}
     if FIRMWARE in wanted:
 
         async def table(machine: Machine) -> Section | None:
+            from bee_audit.collectors import firmware
+
             return firmware.firmware_table(Hardware(summary=_NOT_JUDGED, **found))
 
         run, found[FIRMWARE] = await _collect(Collector(FIRMWARE, table, 5), machine, on_progress)
@@ -104,6 +133,9 @@ async def run_audit(
     hardware = Hardware(summary=_NOT_JUDGED, **{name: found[name] for name in found if name in wanted})
     # A section that failed is told of although it was not wanted: the table lacks what it would have said.
     runs = tuple(run for run in runs if run.name in wanted or run.status in ("error", "timeout"))
+    from bee_audit.rules.evidence import evidence_findings
+    from bee_audit.rules.judge import judge, summarise
+
     thresholds, complaints = await _thresholds(machine)
     findings = [*evidence_findings(hardware, runs, complaints), *judge(hardware, thresholds)]
     now = started_at or datetime.now(UTC)
@@ -151,8 +183,10 @@ async def _collect(
     return run, section
 
 
-async def _thresholds(machine: Machine) -> tuple[Thresholds, tuple[str, ...]]:
+async def _thresholds(machine: Machine) -> "tuple[Thresholds, tuple[str, ...]]":
     """The limits in force, and what is wrong with the site's file."""
+    from bee_audit.rules.thresholds import SITE_FILE, ThresholdError, built_in
+
     limits = built_in()
     site = await machine.read_text(SITE_FILE)
     if site is None:

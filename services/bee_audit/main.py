@@ -1,55 +1,32 @@
 """bee-auditd: the audit service on the system bus; with arguments, the parts of it that need no machine."""
 
-import argparse
 import contextlib
 import os
 import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
-from bee_bus.version import VERSION
-
-EXIT_UNKNOWN = 3  # of monitoring plugins: no verdict could be reached
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(EXIT_UNKNOWN, f"{self.prog}: {message}\n{self.format_usage()}")
+if TYPE_CHECKING:
+    import argparse
 
 
 def main() -> int:
-    arguments = _parser().parse_args()
-    if arguments.replay is None and arguments.decode is None:
-        from bee_audit.service import serve_audit
+    if len(sys.argv) > 1:
+        from bee_audit.arguments import parser
 
-        return serve_audit()
-    return _offline(arguments)
+        arguments = parser().parse_args()
+        if arguments.replay is not None or arguments.decode is not None:
+            return _offline(arguments)
+    from bee_audit.service import serve_audit
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="bee-auditd",
-        description="The hardware audit behind org.bee.Audit1. Without arguments it serves the system bus.",
-    )
-    parser.add_argument("--version", action="version", version=f"bee-auditd {VERSION}")
-    work = parser.add_mutually_exclusive_group()
-    work.add_argument("--replay", metavar="FILE", help="audit a captured machine; print the snapshot")
-    work.add_argument(
-        "--decode",
-        nargs=2,
-        metavar=("KIND", "FILE"),
-        help="decode one captured binary (smbios, fru, vpd, pci); print it as JSON",
-    )
-    parser.add_argument(
-        "--sections", default="", metavar="NAMES", help="with --replay: names joined by commas"
-    )
-    return parser
+    return serve_audit()
 
 
-def _offline(arguments: argparse.Namespace) -> int:
+def _offline(arguments: "argparse.Namespace") -> int:
     """Replay or decode, print the JSON, exit 0; or one sentence on standard error and exit 3."""
     import msgspec
 
     from bee_audit import offline
+    from bee_audit.arguments import EXIT_UNKNOWN
     from bee_audit.options import parse_sections
     from bee_bus.errors import InvalidOption
 

@@ -13,7 +13,6 @@ from typing import IO
 import msgspec
 
 from bee_audit.audit import SECTIONS, OnProgress, run_audit
-from bee_audit.capture import capture_machine
 from bee_audit.components import Component, components
 from bee_audit.options import no_options, sections_option
 from bee_bus import errors, logs
@@ -103,6 +102,8 @@ class AuditService:
         run = RunInterface(SECTIONS)
 
         async def work(job: Job) -> str:
+            from bee_audit.capture import capture_machine
+
             snapshot, archive = await capture_machine(self._machine(), on_progress=run.follow(job))
             run.result = await self._keep(snapshot)
             run.offer("capture", archive)

@@ -1,7 +1,6 @@
 """Writing files so that nobody ever reads half of one."""
 
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,8 @@ def write_atomically(path: Path, content: bytes, *, mode: int) -> None:
 
     Raises OSError; the old file is still there then.
     """
+    import tempfile  # brings hashes and random numbers: not for a service that is still starting
+
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
