@@ -60,12 +60,14 @@ class Card:
             found += self._count(look.counters)
         return found
 
-    async def describe(self) -> list[GpuEvent]:
-        """Read all the rest. Raises DriverGone."""
+    async def describe(self, *, anew: bool) -> list[GpuEvent]:
+        """Read all the rest; ``anew``: also who it is. Raises DriverGone."""
         if self.device is None:
             return []
         try:
-            self.identity, state = await self.device.describe()
+            if anew or self.identity is None:
+                self.identity = await self.device.identity()
+            state = await self.device.state()
         except Unavailable as error:
             return self.become(error.condition, str(error))
         found = self.become("ok")

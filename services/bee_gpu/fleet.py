@@ -68,6 +68,20 @@ class Fleet:
             self._refreshing = asyncio.create_task(self._refresh(), name="refresh")
         await asyncio.shield(self._refreshing)
 
+    async def follow(self) -> None:
+        """The same for who watches, every few seconds: what can change by itself, one GPU after another."""
+        nvidia = any(card.vendor == NVIDIA_NAME for card in self.cards.values())
+        if nvidia and not self.session.is_open:
+            await self.refresh()
+            return
+        try:
+            for card in list(self.cards.values()):
+                self.report(await card.describe(anew=False))
+        except DriverGone as error:
+            await self.driver_gone(str(error))
+        await self._judge()
+        self._on_change()
+
     async def look(self, card: Card, *, counters: bool, interval_seconds: float) -> None:
         """One look at one GPU."""
         try:
@@ -199,7 +213,7 @@ class Fleet:
             await self.driver_gone(str(gone.exceptions[0]))
 
     async def _read_one(self, card: Card) -> None:
-        self.report(await card.describe())
+        self.report(await card.describe(anew=True))
         if card.condition == "ok":
             self.report(await card.look(counters=False, interval_seconds=0))
 

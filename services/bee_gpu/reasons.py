@@ -1,6 +1,7 @@
 """Why a GPU's clocks are what they are: NVML's clock-event reasons, a mask of which several can hold."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 ReasonSeverity = Literal["Info", "Warning", "Critical"]
@@ -92,6 +93,7 @@ REASONS: tuple[ClockEventReason, ...] = (
 )
 
 
+@lru_cache(maxsize=256)
 def decode_reasons(mask: int) -> tuple[ClockEventReason, ...]:
     """Every reason that holds. A bit that is newer than the table is one too, with a warning."""
     known = tuple(reason for reason in REASONS if mask & reason.mask)

@@ -6,6 +6,7 @@ monotonic clock, so one late tick does not move those after it.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,7 +24,8 @@ log = logging.getLogger(__name__)
 
 OnSamples = Callable[[int, Sequence[SampledGpu]], None]
 
-REFRESH_SECONDS = 5.0
+FOLLOW_SECONDS = 5.0
+REFRESH_SECONDS = 60.0  # PCI and who the GPUs are, which stay while the driver does
 SEARCH_SECONDS = 2.0  # while the driver is away
 COUNTERS_SECONDS = 0.95  # error counters move seldom: about once a second is soon enough
 PATIENCE_OF_INTERVAL = 0.5
@@ -44,8 +46,8 @@ class Sampler:
         self._wake: asyncio.Future[bool] | None = None
         self._looks: dict[str, asyncio.Task[None]] = {}
         self._counted = 0.0
-        self._refreshed = 0.0
-        self._refresh: asyncio.Task[None] | None = None
+        self._refreshed = self._followed = 0.0  # monotonic
+        self._slow: asyncio.Task[None] | None = None
         self._listener = Listener(fleet)
         self._convoy: Convoy[Look] = Convoy("NVML looks")
 
@@ -69,10 +71,11 @@ class Sampler:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         self._listener.start()
+        self._refreshed = self._followed = -math.inf
         try:
             due = loop.time()
             while self._interval:
-                await self._tick()
+                await self.tick()
                 self._look_around(loop.time())
                 interval = self._interval
                 due += interval
@@ -108,7 +111,8 @@ class Sampler:
             timer.cancel()
             self._wake = None
 
-    async def _tick(self) -> None:
+    async def tick(self) -> None:
+        """Look at all GPUs now, and tell."""
         now = time.time()
         counters = not 0 <= now - self._counted < COUNTERS_SECONDS
         if counters:
@@ -177,13 +181,18 @@ class Sampler:
 
     def _look_around(self, now: float) -> None:
         """Every few seconds at all that moves slowly, beside the ticks."""
+        if self._slow is not None and not self._slow.done():
+            return
+        if self._slow is not None:
+            self._slow.result()
+            self._slow = None
         searching = self._fleet.inventory.state not in ("ready", "no-gpu")
-        due = self._refreshed + (SEARCH_SECONDS if searching else REFRESH_SECONDS)
-        if now >= due and (self._refresh is None or self._refresh.done()):
-            if self._refresh is not None:
-                self._refresh.result()
-            self._refreshed = now
-            self._refresh = asyncio.create_task(self._fleet.refresh())
+        if now >= self._refreshed + REFRESH_SECONDS:
+            self._refreshed = self._followed = now
+            self._slow = asyncio.create_task(self._fleet.refresh())
+        elif now >= self._followed + (SEARCH_SECONDS if searching else FOLLOW_SECONDS):
+            self._followed = now
+            self._slow = asyncio.create_task(self._fleet.follow())
 
 
 def _set(future: "asyncio.Future[bool]", value: bool) -> None:

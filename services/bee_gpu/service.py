@@ -11,6 +11,7 @@ import msgspec
 from bee_bus import logs
 from bee_bus.calls import caller
 from bee_bus.documents.base import to_json
+from bee_bus.documents.findings import Finding
 from bee_bus.documents.gpus import GpuEvent, InventoryGpu, SampledGpu
 from bee_bus.host import Host, serve
 from bee_bus.interface import Interface
@@ -54,6 +55,7 @@ class GpuService:
         self._sampler = Sampler(self._fleet, self._send_samples, host.stop)
         self._leases = Leases(host, self._watched)
         self._interface = GpusInterface(self, Version=VERSION, State="no-gpu", Verdict="Unknown")
+        self._published: tuple[tuple[InventoryGpu, ...], tuple[Finding, ...]] = ((), ())
         host.at_stop(self._stop)
 
     async def export(self) -> None:
@@ -108,13 +110,19 @@ class GpuService:
             GpuCount=sum(gpu.condition == "ok" for gpu in inventory.gpus),
             PciGpuCount=self._fleet.pci_gpu_count,
         )
+        # Telemetry is no property, so mostly nothing has changed.
+        bare = tuple(msgspec.structs.replace(gpu, sample=None) for gpu in inventory.gpus)
+        if (bare, inventory.findings) == self._published:
+            return
+        self._published = (bare, inventory.findings)
         folder = f"{self._host.root}/gpu"
         objects: Mapping[str, Sequence[Interface]] = {
-            f"{folder}/{_path_element(gpu.id)}": [self._gpu_interface(gpu)] for gpu in inventory.gpus
+            f"{folder}/{_path_element(gpu.id)}": [self._gpu_interface(gpu)] for gpu in bare
         }
         self._host.replace(folder, objects)
 
     def _gpu_interface(self, gpu: InventoryGpu) -> "GpuInterface":
+        """``gpu``: without its sample."""
         mine = [one for one in self._fleet.inventory.findings if one.component == f"gpus/{gpu.id}"]
         identity = gpu.identity
         return GpuInterface(
@@ -129,7 +137,7 @@ class GpuService:
             State=gpu.condition,
             Verdict=verdict_of(mine),
             Findings=[finding.message for finding in mine],
-            Facts=to_json(msgspec.structs.replace(gpu, sample=None)).decode(),
+            Facts=to_json(gpu).decode(),
         )
 
     async def _stop(self) -> None:

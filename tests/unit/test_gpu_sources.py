@@ -81,7 +81,7 @@ async def test_an_amd_gpu_tells_by_its_files() -> None:
     assert (look.sample.clock_graphics_mhz, look.sample.utilization_gpu_percent) == (132, 7)
     assert look.counters is not None
     assert (look.counters.ecc_volatile_uncorrected, look.counters.ecc_volatile_corrected) == (1, 15)
-    identity, state = await device.describe()
+    identity, state = await device.identity(), await device.state()
     assert (identity.name, identity.serial) == ("AMD Instinct MI300X OAM", "692251001124")
     assert (identity.memory_total_bytes, state.power_limit_watts) == (206141652992, 750.0)
 

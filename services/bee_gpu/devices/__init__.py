@@ -43,6 +43,10 @@ class Device(Protocol):
         """What moves. Cheap: it may be asked ten times a second."""
         ...
 
-    async def describe(self) -> tuple[GpuIdentity, GpuState]:
-        """Everything else."""
+    async def identity(self) -> GpuIdentity:
+        """Who it is: it stays while the driver does."""
+        ...
+
+    async def state(self) -> GpuState:
+        """What changes now and then."""
         ...

@@ -65,13 +65,13 @@ class FileDevice:
         )
         return Look(sample, await self._errors() if counters else None)
 
-    async def describe(self) -> tuple[GpuIdentity, GpuState]:
+    async def identity(self) -> GpuIdentity:
         files = await self._machine.read_files(f"{self._folder}/{name}" for name in _ONCE)
         texts = {
             path.rpartition("/")[2]: raw.decode("utf-8", "replace").strip() for path, raw in files.items()
         }
-        numbers, sensors, errors = await self._numbers(), await self._sensors(), await self._errors()
-        identity = GpuIdentity(
+        numbers, sensors = await self._numbers(), await self._sensors()
+        return GpuIdentity(
             id=self._gpu.id,
             uuid=texts.get("unique_id") or None,
             name=texts.get("product_name") or None,
@@ -84,19 +84,21 @@ class FileDevice:
             memory_total_bytes=numbers.get("mem_info_vram_total"),
             power_limit_default_watts=_scaled(sensors, "power1_cap_default", 1e-6),
         )
+
+    async def state(self) -> GpuState:
+        sensors, errors = await self._sensors(), await self._errors()
         limit = _scaled(sensors, "power1_cap", 1e-6) or _scaled(sensors, "power1_max", 1e-6)
         volatile = None
         if errors is not None:
             volatile = EccCounts(
                 dram_corrected=errors.ecc_volatile_corrected, dram_uncorrected=errors.ecc_volatile_uncorrected
             )
-        state = GpuState(
+        return GpuState(
             power_limit_watts=limit,
             power_limit_enforced_watts=limit,
             ecc_volatile=volatile,
             counters=errors or GpuCounters(),
         )
-        return identity, state
 
     def _power(self, joules: float | None) -> float | None:
         """Intel's drivers count energy only: its rise since the look before."""

@@ -38,8 +38,11 @@ class NvidiaDevice:
     async def look(self, *, counters: bool) -> Look:
         return await self._ask(_look, counters, deadline_seconds=LOOK_SECONDS)
 
-    async def describe(self) -> tuple[GpuIdentity, GpuState]:
-        return await self._ask(_describe, deadline_seconds=DESCRIBE_SECONDS)
+    async def identity(self) -> GpuIdentity:
+        return await self._ask(nvml.read_identity, deadline_seconds=DESCRIBE_SECONDS)
+
+    async def state(self) -> GpuState:
+        return await self._ask(nvml.read_state, deadline_seconds=DESCRIBE_SECONDS)
 
     def forget(self) -> None:
         """The library was closed, or the GPU has gone: handles from before are worth nothing."""
@@ -89,7 +92,3 @@ class NvidiaDevice:
 
 def _look(handle: nvml.Handle, counters: bool) -> Look:
     return Look(nvml.read_sample(handle), nvml.read_counters(handle) if counters else None)
-
-
-def _describe(handle: nvml.Handle) -> tuple[GpuIdentity, GpuState]:
-    return nvml.read_identity(handle), nvml.read_state(handle)
