@@ -10,7 +10,7 @@ class GpuSample(Document):
     neither exists ``power_usage_watts`` is one of the two, and which depends on the GPU.
     ``temperature_margin_celsius`` counts down: 0 is where the GPU begins to slow down.
     ``clock_event_reasons`` is a mask (bee_gpu.reasons decodes it); the ``*_seconds`` are how long each reason
-    held since the driver was loaded; ``thermal_seconds`` is for heat of any kind, where it is not known apart.
+    held since the driver was loaded; ``thermal_seconds`` is for heat of any kind, where it is not told apart.
     ``pcie_sent_bytes`` and ``pcie_received_bytes`` count in 32 bits and wrap; energy and NVLink do not.
     """
 
