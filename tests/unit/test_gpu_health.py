@@ -325,6 +325,12 @@ def test_that_every_nvlink_is_down_does_not_pass() -> None:
     assert [(finding.rule, finding.severity) for finding in found] == [("gpus.nvlink-down", "Critical")] * 4
 
 
+def test_one_gpu_of_a_board_alone_in_a_virtual_machine_is_not_known_to_be_good() -> None:
+    alone = state(nvlinks=links(0, 1, 2, 3, remote=None), fabric=None)
+    (finding,) = findings(alone, lambda one: change(one, name="NVIDIA A100-SXM4-40GB"), count=1)
+    assert (finding.rule, finding.severity) == ("gpus.nvlink-down", "Unknown")
+
+
 def test_cards_without_bridges_have_no_nvlinks_to_lose() -> None:
     def card(one: InventoryGpu) -> Any:
         return change(

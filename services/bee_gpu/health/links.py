@@ -86,6 +86,13 @@ def nvlinks_down(observation: Observation, limits: Thresholds) -> Iterator[Findi
         expected = _on_baseboard(gpu, observation) or gpu.pci_id in full
         if len(down) == len(links) and not expected:
             continue
+        if len(down) == len(links) and _is_alone(gpu, observation):
+            message = f"All NVLinks of {name(gpu)} are down, and no partner of it can be seen from here"
+            next_step = (
+                "In a virtual machine with a part of a board this is so; otherwise look at the whole board."
+            )
+            yield finding(gpu, "nvlink-down", "Unknown", message, next_step, 0)
+            continue
         numbers = ", ".join(map(str, down))
         message = f"{len(down)} of {len(links)} NVLinks of {name(gpu)} are down: {numbers}"
         limit = own_limit("nvlinks", len(links), "links", "the links that the GPU has")
@@ -152,6 +159,12 @@ def _on_baseboard(gpu: InventoryGpu, observation: Observation) -> bool:
         or (gpu.state is not None and gpu.state.fabric is not None)
         or any(link.remote_type == "switch" for link in (gpu.state.nvlinks or () if gpu.state else ()))
     )
+
+
+def _is_alone(gpu: InventoryGpu, observation: Observation) -> bool:
+    """One GPU of a board that was given to a virtual machine: its partners are elsewhere."""
+    fabric = gpu.state.fabric if gpu.state else None
+    return len(observation.gpus) == 1 and not observation.inventory.nvswitches and fabric is None
 
 
 def _links(gpu: InventoryGpu) -> int:
