@@ -157,8 +157,17 @@ class Throttling:
                 running.seen(sample)
                 continue
             self._running[name] = _Running(reason, sample)
-            message = f"Throttling begins: {reason.label}. {reason.meaning}"
-            yield event(self._gpu, "throttle-begin", reason.severity, message, now, reason=name, mask=mask)
+            message = f"Throttling begins: {reason.label}"
+            yield event(
+                self._gpu,
+                "throttle-begin",
+                reason.severity,
+                message,
+                now,
+                reason=name,
+                mask=mask,
+                meaning=reason.meaning,
+            )
         for name, running in list(self._running.items()):
             if name not in holding and now - running.last >= QUIET_SECONDS:
                 del self._running[name]

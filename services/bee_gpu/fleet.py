@@ -53,6 +53,7 @@ class Fleet:
         self.inventory = GpuInventory()
         self.events: deque[GpuEvent] = deque(maxlen=EVENTS_KEPT)
         self.pci_gpu_count = 0
+        self.disturbed = False  # something has happened since the last verdict, which may not hold any more
         self._machine = machine
         self._on_event = on_event
         self._on_change = on_change
@@ -105,6 +106,7 @@ class Fleet:
     def report(self, found: Iterable[GpuEvent]) -> None:
         for one in found:
             self.events.append(one)
+            self.disturbed |= one.severity != "Info"
             number = one.details.get("xid")
             if isinstance(number, int):
                 seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -231,6 +233,7 @@ class Fleet:
         return bool(strange)
 
     async def _judge(self) -> None:
+        self.disturbed = False
         gpus = tuple(card.inventory() for card in self.cards.values())
         xids, log_trouble = await self._xids()
         limits_trouble = await self._site_limits()

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 OnSamples = Callable[[int, Sequence[SampledGpu]], None]
 
 FOLLOW_SECONDS = 5.0
+DISTURBED_SECONDS = 1.0  # after something has happened: the verdict on the bus must not lag behind
 REFRESH_SECONDS = 60.0  # PCI and who the GPUs are, which stay while the driver does
 SEARCH_SECONDS = 2.0  # while the driver is away
 COUNTERS_SECONDS = 0.95  # error counters move seldom: about once a second is soon enough
@@ -173,6 +174,11 @@ class Sampler:
             self._looks.pop(gpu_id).result()
         return set(behind) - set(self._looks)
 
+    def _pause(self, searching: bool) -> float:
+        if self._fleet.disturbed:
+            return DISTURBED_SECONDS
+        return SEARCH_SECONDS if searching else FOLLOW_SECONDS
+
     def _wanted(self, card: Card, now: float) -> bool:
         if card.device is None:
             return False
@@ -190,7 +196,7 @@ class Sampler:
         if now >= self._refreshed + REFRESH_SECONDS:
             self._refreshed = self._followed = now
             self._slow = asyncio.create_task(self._fleet.refresh())
-        elif now >= self._followed + (SEARCH_SECONDS if searching else FOLLOW_SECONDS):
+        elif now >= self._followed + self._pause(searching):
             self._followed = now
             self._slow = asyncio.create_task(self._fleet.follow())
 

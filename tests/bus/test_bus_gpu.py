@@ -387,6 +387,19 @@ async def test_an_xid_in_the_kernel_log_of_before_is_a_finding(make: Make) -> No
         assert finding.component == f"gpus/{machine.fake.pci_address(1)}"
 
 
+async def test_the_verdict_on_the_bus_follows_what_happens(make: Make) -> None:
+    machine = make(count=2)
+    async with watched(machine) as (bus, watch):
+        await asyncio.sleep(1.2)
+        machine.fake.lose(0)
+        await event_of(watch, "lost")
+
+        async def seen() -> bool:
+            return bool((await GpuClient(bus).properties())["Verdict"] == "Critical")
+
+        await eventually(seen, 3)  # nobody has asked for the health
+
+
 # Gone, stuck, and back.
 
 

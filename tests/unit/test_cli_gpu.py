@@ -74,7 +74,7 @@ def test_eight_gpus_and_the_last_events_are_on_one_screen() -> None:
     lines = Screen(inventory(8), terminal).lines(tick(8), [event(n) for n in range(30)])
     rows = [line for line in lines if "698" in line or "699" in line]
     assert len(rows) == 8
-    assert "hw slowdown" in rows[0]
+    assert "hw thermal, hw slow" in rows[0]
     assert "Xid 29" in lines[-1], "the last event is the one that matters"
 
 
@@ -96,7 +96,7 @@ def test_what_a_gpu_cannot_tell_is_a_dash_and_not_zero() -> None:
 
 
 def test_reasons_are_each_named() -> None:
-    assert reasons(BUSY) == ["power cap", "hw slowdown", "sw thermal", "hw thermal"]
+    assert reasons(BUSY) == ["hw thermal", "hw slowdown", "sw thermal", "power cap"]
     assert reasons(GpuSample(unix_seconds=0, clock_event_reasons=0x400)) == ["0x400"]
 
 

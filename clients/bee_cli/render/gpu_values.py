@@ -2,16 +2,17 @@
 
 from bee_bus.documents.gpu import GpuSample
 
-# Bits of the clock-event reasons (nvml.h, nvmlClocksEventReasons), in words that fit a column.
+# Bits of the clock-event reasons (nvml.h, nvmlClocksEventReasons), in words that fit a column: what is wrong
+# comes first, for a narrow column is cut at its end.
 _REASONS = (
-    (0x1, "idle"),
-    (0x2, "clocks set"),
-    (0x4, "power cap"),
-    (0x8, "hw slowdown"),
-    (0x10, "sync boost"),
-    (0x20, "sw thermal"),
     (0x40, "hw thermal"),
     (0x80, "power brake"),
+    (0x8, "hw slowdown"),
+    (0x20, "sw thermal"),
+    (0x4, "power cap"),
+    (0x10, "sync boost"),
+    (0x1, "idle"),
+    (0x2, "clocks set"),
     (0x100, "display"),
 )
 
