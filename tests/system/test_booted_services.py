@@ -16,10 +16,11 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 NAME, PATH = "org.bee.Audit1", "/org/bee/Audit1"
 SERVICE = "bee-auditd.service"
+GPU_SERVICE = "bee-gpud.service"
 RUN = ("busctl", "call", NAME, PATH, NAME, "Run", "a{ss}", "0")
 # Exposure (0 to 10) times ten, as `systemd-analyze security --threshold` counts. The audit must read every
 # device as root, which is what is left of it.
-EXPOSURE_LIMITS = {"bee-auditd.service": 35, "bee-audit.service": 20}
+EXPOSURE_LIMITS = {"bee-auditd.service": 35, "bee-audit.service": 20, "bee-gpud.service": 30}
 REFUSALS = re.compile(r"access denied|needs a password", re.IGNORECASE)
 
 
@@ -149,26 +150,39 @@ def test_the_current_snapshot_survives_the_service(machine: Container) -> None:
     assert property_of(machine, PATH, NAME, "AuditedAt") == before != "0"
 
 
-def test_an_idle_service_leaves(machine: Container) -> None:
-    folder = f"/run/systemd/system/{SERVICE}.d"
+@pytest.mark.parametrize("name", ["org.bee.Audit1", "org.bee.Gpu1"])
+def test_an_idle_service_leaves(machine: Container, name: str) -> None:
+    unit = {"org.bee.Audit1": SERVICE, "org.bee.Gpu1": GPU_SERVICE}[name]
+    folder = f"/run/systemd/system/{unit}.d"
     drop_in = (
         f"mkdir -p {folder} && printf '[Service]\\nEnvironment=BEE_IDLE_SECONDS=2\\n' > {folder}/idle.conf"
     )
+    version = ["busctl", "get-property", name, f"/{name.replace('.', '/')}", name, "Version"]
     machine.run(["sh", "-c", drop_in])
     machine.run(["systemctl", "daemon-reload"])
-    machine.run(["systemctl", "stop", SERVICE])
+    machine.run(["systemctl", "stop", unit])
     try:
-        property_of(machine, PATH, NAME, "Version")
-        assert state_of(machine, SERVICE) == "active"
-        assert eventually(lambda: state_of(machine, SERVICE) == "inactive", within_seconds=20)
-        assert property_of_unit(machine, SERVICE, "Result") == "success"
-        assert property_of_unit(machine, SERVICE, "ExecMainStatus") == "0"
+        machine.run(version)
+        assert state_of(machine, unit) == "active"
+        assert eventually(lambda: state_of(machine, unit) == "inactive", within_seconds=20)
+        assert property_of_unit(machine, unit, "Result") == "success"
+        assert property_of_unit(machine, unit, "ExecMainStatus") == "0"
         # And it is there again for whoever asks.
-        property_of(machine, PATH, NAME, "Version")
+        machine.run(version)
     finally:
         machine.run(["rm", "-r", folder])
         machine.run(["systemctl", "daemon-reload"])
-        machine.run(["systemctl", "stop", SERVICE])
+        machine.run(["systemctl", "stop", unit])
+
+
+def test_anybody_may_ask_for_the_gpus_and_is_told_that_there_are_none(machine: Container) -> None:
+    call = ["busctl", "--json=short", "call", "org.bee.Gpu1", "/org/bee/Gpu1", "org.bee.Gpu1", "GetInventory"]
+    inventory = json.loads(json.loads(machine.run(call, user=STRANGER).stdout)["data"][0])
+    assert inventory.get("gpus", []) == []
+    assert state_of(machine, GPU_SERVICE) == "active"
+    shown = machine.run(["bee", "gpu"], user=STRANGER, check=False)
+    assert "no GPU" in shown.stdout
+    assert shown.stderr == ""
 
 
 def test_systemd_finds_no_fault_in_the_units(machine: Container) -> None:
