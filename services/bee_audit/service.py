@@ -76,7 +76,7 @@ class AuditService:
         except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
             log.warning("%s cannot be used: %s", self._snapshot_path, error)
             return
-        if snapshot.boot_id == _boot_id():
+        if snapshot.boot_id and snapshot.boot_id == _boot_id():
             self._publish(snapshot, text)
 
     def start_audit(self, sections: tuple[str, ...], owner_uid: int) -> str:
