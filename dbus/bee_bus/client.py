@@ -39,6 +39,13 @@ class Bus:
         self.interactive = interactive
         self._connection: Connection | None = None
 
+    @classmethod
+    def over(cls, connection: Connection) -> Self:
+        """A service's own connection, to ask other services by."""
+        bus = cls(connection.address)
+        bus._connection = connection
+        return bus
+
     async def __aenter__(self) -> Self:
         self._connection = await Connection.open(self.address)
         return self

@@ -85,8 +85,8 @@ class NameWatch:
         self._changes = 0
         self._changed = asyncio.Event()
 
-    async def lost(self, owner: str) -> None:
-        """Return once that owner no longer has the name."""
+    async def lost(self, owner: str | None) -> None:
+        """Return once that owner no longer has the name; with None, once there is one."""
         while self.owner == owner:
             self._changed.clear()
             await self._changed.wait()
@@ -105,7 +105,11 @@ class Connection(MessageBus):
         self._subscriptions: list[tuple[Match, NameWatch | None, SignalHandler]] = []
         self._call_handler: CallHandler | None = None
         self._last_sent: asyncio.Future[None] | None = None
-        super().__init__(bus_address=self.address, auth=_SocketUser(), negotiate_unix_fd=True)
+        try:
+            super().__init__(bus_address=self.address, auth=_SocketUser(), negotiate_unix_fd=True)
+        except (OSError, InvalidAddressError):
+            self._drop_socket()
+            raise
         self._writer: Writer = Writer(self)  # type: ignore[assignment]
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._disconnect_future.add_done_callback(_retrieve)
@@ -125,7 +129,16 @@ class Connection(MessageBus):
         except (OSError, EOFError, AuthError, ValueError, TimeoutError) as error:
             connection._finalize(error)
             raise errors.Disconnected(f"the bus at {where} does not let us in: {error}") from error
+        except asyncio.CancelledError:
+            connection._finalize()
+            raise
         return connection
+
+    def _drop_socket(self) -> None:
+        # dbus-next opens it before it knows whether anybody answers, and leaves it open when nobody does.
+        for end in (getattr(self, "_stream", None), getattr(self, "_sock", None)):
+            if end is not None:
+                end.close()
 
     async def close(self) -> None:
         """Send what is still to be sent, then disconnect."""

@@ -199,3 +199,16 @@ def from_name(name: str, message: str) -> BeeError:
     if error is None or error is OtherError:
         return OtherError(f"{name}: {message}" if message else name, name)
     return error(message)
+
+
+# What people are told instead of the bus's words, which are for programs.
+_IN_OTHER_WORDS: dict[str, str] = {
+    AccessDenied.name: "this user may not do that",
+    InteractiveAuthorizationRequired.name: "this needs an administrator's password",
+    ServiceUnknown.name: "this service is not on this bus",
+}
+
+
+def in_words(error: BeeError) -> str:
+    """One sentence for people; what they can do about it is in ``hint``."""
+    return _IN_OTHER_WORDS.get(error.name, error.message) or error.name

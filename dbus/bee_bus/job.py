@@ -104,7 +104,8 @@ class Job:
         if self._task is None:
             self._finish(self._verdict_without_result)
         else:
-            self._task.cancel()
+            # Not before the work has begun: a task that is cancelled earlier would never run, and not end.
+            asyncio.get_running_loop().call_soon(self._task.cancel)
 
     async def _run(self) -> None:
         verdict = self._verdict_without_result
@@ -178,12 +179,16 @@ class Jobs:
         beside: Callable[[Job], Sequence[Interface]] = lambda job: (),
         cancelable: bool = True,
         verdict_without_result: str = "Unknown",
+        job_id: str | None = None,
     ) -> Job:
-        """Put a new job on the bus and begin it; `beside` makes the interfaces next to its org.bee.Job1."""
+        """Put a new job on the bus and begin it; `beside` makes the interfaces next to its org.bee.Job1.
+
+        `job_id`: one of `new_id`, for who needs the name before there is a job.
+        """
         job = Job(
             kind,
             work,
-            job_id=self._new_id(),
+            job_id=job_id or self.new_id(),
             owner_uid=owner_uid,
             cancelable=cancelable,
             verdict_without_result=verdict_without_result,
@@ -222,8 +227,11 @@ class Jobs:
         self._host.unexport(self.path(job))
         del self._jobs[job.id]
 
-    def _new_id(self) -> str:
-        """Fixed width, so that no id is the beginning of another: 20261122T143259_001."""
+    def new_id(self) -> str:
+        """A name that no other job of this process gets: 20261122T143259_001.
+
+        Of fixed width, so that no id is the beginning of another.
+        """
         last, number = self._last_id
         second = max(datetime.now(UTC).strftime("%Y%m%dT%H%M%S"), last)
         number = number + 1 if second == last else 1

@@ -36,7 +36,16 @@ GPU = Service(
 GPU_INTERFACE = "org.bee.Gpu1"
 GPU_GPU_INTERFACE = "org.bee.Gpu1.Gpu"
 
-SERVICES: tuple[Service, ...] = (AUDIT, GPU)
+SAT = Service(
+    bus_name="org.bee.Sat1",
+    path="/org/bee/Sat1",
+    program="bee-satd",
+    interfaces=("org.bee.Sat1", "org.bee.Sat1.Run", JOB_INTERFACE),
+)
+SAT_INTERFACE = "org.bee.Sat1"
+SAT_RUN_INTERFACE = "org.bee.Sat1.Run"
+
+SERVICES: tuple[Service, ...] = (AUDIT, GPU, SAT)
 
 # Every action that a method may name in its org.bee.Action annotation; each is declared in org.bee.policy.
 ACTIONS: tuple[str, ...] = (
@@ -46,6 +55,9 @@ ACTIONS: tuple[str, ...] = (
     "org.bee.job.cancel",
     "org.bee.gpu.read",
     "org.bee.gpu.watch",
+    "org.bee.sat.run",
+    "org.bee.sat.read",
+    "org.bee.sat.artifact",
 )
 
 ACTION_ANNOTATION = "org.bee.Action"

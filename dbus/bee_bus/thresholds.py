@@ -2,7 +2,7 @@
 
 Each service keeps its numbers in TOML files of its own, with unit and source::
 
-    [storage.nvme_percentage_used]
+    [storage.percentage_used]
     value = 100
     unit = "%"
     source = "NVMe 2.0 fig. 207: 100 is the vendor's estimate of the device's life"
@@ -10,11 +10,13 @@ Each service keeps its numbers in TOML files of its own, with unit and source::
 A site file (``/etc/bee/thresholds.toml``) has the same shape for all services; ``value`` is enough in it.
 """
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from bee_bus.documents.findings import Threshold
 
@@ -26,11 +28,10 @@ class ThresholdError(ValueError):
     """A threshold file or option that cannot be used; the message says what is allowed."""
 
 
-@dataclass(frozen=True)
-class Thresholds:
+class Thresholds(msgspec.Struct, frozen=True):
     """``elsewhere``: areas that another service judges, which a site file may name all the same."""
 
-    _table: Mapping[str, Threshold] = field(default_factory=dict)
+    _table: Mapping[str, Threshold] = {}
     elsewhere: frozenset[str] = frozenset()
 
     def __getitem__(self, name: str) -> Threshold:
@@ -43,10 +44,13 @@ class Thresholds:
             raise ThresholdError(f"threshold {name} must be a number, not {value!r}")
         return float(value)
 
-    def layered(self, text: str, layer: Layer, source: str, *, only: str | None = None) -> "Thresholds":
+    def layered(
+        self, text: str, layer: Layer, source: str, *, only: str | None = None, strict: bool = False
+    ) -> "Thresholds":
         """These thresholds with those of a TOML text over them. Raises ThresholdError.
 
-        ``only``: the one area that is looked at, for who leaves the rest of the file to others.
+        ``only``: the one area that is looked at, for who leaves the rest of the file to others. ``strict``:
+        what another service judges is refused, as nobody would hear of it.
         """
         try:
             document = tomllib.loads(text)
@@ -55,13 +59,18 @@ class Thresholds:
         changed = {}
         for name, entry in _flat(document, source):
             area = name.partition(".")[0]
+            if strict and area in self.elsewhere:
+                raise ThresholdError(
+                    f"{source}: {name} is judged by another service, which takes it from {SITE_FILE} alone"
+                )
             if area in self.elsewhere or only not in (None, area):
                 continue
             if name not in self._table:
-                known = ", ".join(sorted(self._table))
+                of_area = [one for one in self.names() if one.startswith(f"{area}.")]
+                known = ", ".join(of_area or sorted({one.partition(".")[0] for one in self.names()}))
                 raise ThresholdError(f"{source}: there is no threshold {name}; known: {known}")
             changed[name] = _threshold(name, entry, layer, source, self._table[name])
-        return replace(self, _table={**self._table, **changed})
+        return msgspec.structs.replace(self, _table={**self._table, **changed})
 
     def names(self) -> tuple[str, ...]:
         return tuple(sorted(self._table))
@@ -90,6 +99,8 @@ def _threshold(name: str, entry: Any, layer: Layer, source: str, under: Threshol
     value = fields.get("value")
     if not isinstance(value, bool | int | float | str):
         raise ThresholdError(f"{source}: {name} needs a value")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ThresholdError(f"{source}: {name} must be a finite number, not {value}")
     if under is not None and isinstance(under.value, str) != isinstance(value, str):
         raise ThresholdError(f"{source}: {name} must be of the kind of {under.value!r}")
     return Threshold(

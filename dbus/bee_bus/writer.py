@@ -29,25 +29,34 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._socket = connection._sock
         self._waiting: deque[tuple[memoryview, list[int], Sent | None]] = deque()
+        self._scheduled = False  # to be written at the end of this turn
+        self._full = False  # the socket: the loop watches it
 
     def schedule_write(self, msg: Message | None = None, future: Sent | None = None) -> None:
         """Queue a message; before the bus has greeted us, messages only wait."""
         if msg is not None:
             data = memoryview(bytes(msg._marshall(negotiate_unix_fd=True)))  # type: ignore[no-untyped-call]
             self._waiting.append((data, list(msg.unix_fds or ()), future))
-        if self._connection.connected:
-            self._loop.add_writer(self._socket.fileno(), self.write_callback)
+        if self._connection.connected and not self._scheduled and not self._full:
+            self._scheduled = True
+            self._loop.call_soon(self.write_callback)
 
     def write_callback(self) -> None:
-        """Hand the socket what it takes."""
+        """Hand the socket what it takes; the rest when it takes more."""
+        self._scheduled = False
         try:
             while self._waiting:
                 self._write_some()
-            self._loop.remove_writer(self._socket.fileno())
         except BlockingIOError:
-            return  # the socket is full; the loop calls again when it is not
+            if not self._full:
+                self._full = True
+                self._loop.add_writer(self._socket.fileno(), self.write_callback)
         except OSError as error:
             self._connection._finalize(error)
+        else:
+            if self._full:
+                self._full = False
+                self._loop.remove_writer(self._socket.fileno())
 
     def fail(self, error: Exception) -> None:
         """The connection has ended: tell everybody whose message has not left."""

@@ -81,3 +81,5 @@ class Snapshot(Document):
     kernel_release: str = ""
     boot_id: str = ""  # of the kernel: two snapshots with the same one saw the same run of the machine
     sections: tuple[str, ...] = ()  # what was asked for, when it was not everything
+    given_limits: str = ""  # limits of the caller's own that it was judged by, TOML
+    expected_source: str = ""  # the file that says what the machine must have; empty: nothing was compared

@@ -55,7 +55,12 @@ class Cpu(Document):
 
 
 class CpuPackage(Document):
-    """A processor as the kernel runs it, of its online CPUs only."""
+    """A processor as the kernel runs it, of its online CPUs only.
+
+    Counts are since boot, of all its CPUs together: machine check exceptions (an error that was not corrected
+    is raised on every CPU), interrupts for corrected errors above their threshold, and on AMD for errors that
+    were not corrected and hit nobody yet (/proc/interrupts: MCE, THR, DFR).
+    """
 
     package: int
     cpus: str  # "0-31,64-95"
@@ -69,7 +74,10 @@ class CpuPackage(Document):
     microcodes: tuple[str, ...] = ()  # more than one is a fault
     max_speed_mhz: int | None = None
     numa_nodes: tuple[int, ...] = ()
-    thermal_throttle_count: int | None = None  # since boot
+    thermal_throttle_count: int | None = None
+    machine_check_exception_count: int | None = None
+    corrected_error_interrupt_count: int | None = None
+    deferred_error_interrupt_count: int | None = None
 
 
 class NumaNode(Document):

@@ -5,10 +5,22 @@ import msgspec
 from bee_bus.documents.base import Document, Section
 
 
+class TransceiverReading(Document):
+    """What a transceiver measures of itself, and beyond which values it calls that an alarm."""
+
+    quantity: str  # "temperature", "received power"
+    value: float
+    unit: str
+    low_alarm: float
+    high_alarm: float
+    lane: int | None = None  # from 1, of what each lane has
+
+
 class Transceiver(Document):
     """A pluggable transceiver or cable, by its own memory.
 
     ``checksum_valid``: of the part of the memory that holds these names; false says not to trust them.
+    ``readings``: those that it has an alarm for.
     """
 
     type: str  # form factor, "QSFP28"
@@ -20,8 +32,10 @@ class Transceiver(Document):
     date_code: str | None = None
     connector: str | None = None
     standard: str | None = None  # "100GBASE-SR4"
+    max_speed_mbps: int | None = None  # of Ethernet, by its standard or the symbols of its lanes
     cable_length_m: float | None = None  # of a cable with fixed ends
     temperature_celsius: float | None = None
+    readings: tuple[TransceiverReading, ...] = ()
 
 
 class InterfaceErrors(Document):

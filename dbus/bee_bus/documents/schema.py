@@ -12,18 +12,19 @@ from typing import Any
 
 import msgspec
 
-from bee_bus.documents.audit import SCHEMA_VERSION, Snapshot
+from bee_bus.documents import audit, sat
 
 # File name to title, version and type.
 DOCUMENTS: dict[str, tuple[str, str, type]] = {
-    "audit-snapshot.json": ("bee audit snapshot", SCHEMA_VERSION, Snapshot),
+    "audit-snapshot.json": ("bee audit snapshot", audit.SCHEMA_VERSION, audit.Snapshot),
+    "sat-result.json": ("bee acceptance run", sat.SCHEMA_VERSION, sat.SatResult),
 }
 
 
 def schema(name: str) -> dict[str, Any]:
     """The schema (JSON Schema 2020-12) of the document kept in the file of that name."""
     title, version, document = DOCUMENTS[name]
-    made = _without_indents(msgspec.json.schema(document))
+    made = without_indents(msgspec.json.schema(document))
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:bee:{name.removesuffix('.json')}:{version}",
@@ -33,16 +34,16 @@ def schema(name: str) -> dict[str, Any]:
     }
 
 
-def _without_indents(part: Any) -> Any:
+def without_indents(part: Any) -> Any:
     """The schema with its descriptions as paragraphs: Python before 3.13 keeps a docstring's indentation."""
     if isinstance(part, dict):
         return {
             name: cleandoc(value)
             if name == "description" and isinstance(value, str)
-            else _without_indents(value)
+            else without_indents(value)
             for name, value in part.items()
         }
-    return [_without_indents(value) for value in part] if isinstance(part, list) else part
+    return [without_indents(value) for value in part] if isinstance(part, list) else part
 
 
 def schema_text(name: str) -> str:
