@@ -1,5 +1,6 @@
 """The one way to the hardware: files, folders, device controls and tools with deadlines; live or replayed."""
 
+from bee_machine.conversation import Conversation, Question
 from bee_machine.machine import (
     ControlError,
     Entry,
@@ -14,8 +15,10 @@ from bee_machine.machine import (
 
 __all__ = [
     "ControlError",
+    "Conversation",
     "Entry",
     "Machine",
+    "Question",
     "ToolError",
     "ToolFlooded",
     "ToolHung",

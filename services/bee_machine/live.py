@@ -4,7 +4,9 @@ import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
+from bee_machine.conversation import Conversation
 from bee_machine.machine import (
     FILE_LIMIT_BYTES,
     OUTPUT_LIMIT_BYTES,
@@ -16,6 +18,12 @@ from bee_machine.machine import (
 )
 from bee_machine.process import run_tool
 from bee_machine.threads import in_thread
+
+T = TypeVar("T")
+
+# Nearly all files are sysfs attributes of a page at most; a long one is read in ever larger parts. A read of
+# /dev/kmsg gives one record of up to 8 KiB, and is refused when there is no room for it.
+_FIRST_READ_BYTES = 16 << 10
 
 Ask = Callable[[], Awaitable[bytes]]
 
@@ -67,6 +75,11 @@ class LiveMachine(Machine):
             message = f"{device} did not answer within {deadline_seconds:g} s"
             raise ControlError(errno.ETIMEDOUT, message) from error
 
+    async def converse(self, device: str, conversation: Conversation[T]) -> T:
+        from bee_machine.trip import converse_in_thread
+
+        return await converse_in_thread(device, conversation)
+
     async def ask(self, service: str) -> bytes:
         if service not in self._services:
             raise FileNotFoundError(f"{service} is not there")
@@ -83,11 +96,20 @@ def _read(path: str, limit_bytes: int) -> bytes:
 
 def _content(path: str, limit_bytes: int) -> bytes:
     # O_NONBLOCK: a path that is a FIFO or a device without data must not hold the thread.
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb", buffering=0) as file:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
         content = bytearray()
-        while len(content) < limit_bytes and (chunk := file.read(min(1 << 20, limit_bytes - len(content)))):
+        while wanted := min(max(_FIRST_READ_BYTES, len(content)), limit_bytes - len(content)):
+            try:
+                chunk = os.read(descriptor, wanted)
+            except BlockingIOError:  # all that a device has to say now, as at the end of the kernel log
+                break
+            if not chunk:
+                break
             content += chunk
         return bytes(content)
+    finally:
+        os.close(descriptor)
 
 
 def _read_all(paths: tuple[str, ...]) -> dict[str, bytes]:
@@ -101,22 +123,31 @@ def _read_all(paths: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def _list(path: str) -> tuple[str, ...]:
+    return tuple(sorted(map(_text, _names(path))))
+
+
+def _names(path: str) -> list[str]:
     try:
-        return tuple(sorted(os.listdir(path)))
+        return os.listdir(path)
     except OSError:
-        return ()
+        return []
+
+
+def _text(name: str) -> str:
+    """A name that can be written down, though an interface's may be any bytes: "wl\\xff"."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _read_link(path: str) -> str | None:
     try:
-        return os.readlink(path)
+        return _text(os.readlink(path))
     except OSError:
         return None
 
 
 def _read_entries(folder: str, files: tuple[str, ...], links: tuple[str, ...]) -> tuple[Entry, ...]:
     entries = []
-    for name in _list(folder):
+    for name in sorted(_names(folder)):
         path = f"{folder}/{name}"
         if not os.path.isdir(path):
             continue
@@ -124,9 +155,9 @@ def _read_entries(folder: str, files: tuple[str, ...], links: tuple[str, ...]) -
         targets = {link: target for link in links if (target := _read_link(f"{path}/{link}")) is not None}
         entries.append(
             Entry(
-                name=name,
-                path=path,
-                real_path=os.path.realpath(path),
+                name=_text(name),
+                path=_text(path),
+                real_path=_text(os.path.realpath(path)),
                 files={key[len(path) + 1 :]: content for key, content in contents.items()},
                 links=targets,
             )

@@ -8,13 +8,17 @@ import asyncio
 import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+import msgspec
+
+from bee_machine.conversation import Conversation, Question
 
 T = TypeVar("T")
 
 FILE_LIMIT_BYTES = 16 << 20
 OUTPUT_LIMIT_BYTES = 16 << 20
+_KERNEL_BITS = 64  # of its longest numbers; what a damaged capture has for one must not reach a document
 
 
 class ToolError(Exception):
@@ -37,8 +41,7 @@ class ControlError(OSError):
     """A device refused or did not answer a control request; ``errno`` is the kernel's."""
 
 
-@dataclass(frozen=True)
-class ToolResult:
+class ToolResult(msgspec.Struct, frozen=True):
     argv: tuple[str, ...]
     exit_code: int  # negative: ended by that signal
     stdout: bytes
@@ -46,15 +49,14 @@ class ToolResult:
     duration_seconds: float
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One folder of sysfs with the files and links that were asked for, those that are there."""
 
     name: str
     path: str  # as asked: /sys/bus/pci/devices/0000:3b:00.0
     real_path: str  # all links resolved: /sys/devices/pci0000:3a/0000:3a:00.0/0000:3b:00.0
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    links: Mapping[str, str] = field(default_factory=dict)  # the link's own text
+    files: Mapping[str, bytes] = {}
+    links: Mapping[str, str] = {}  # the link's own text
 
     def data(self, name: str) -> bytes | None:
         return self.files.get(name)
@@ -66,12 +68,13 @@ class Entry:
         return text or None
 
     def integer(self, name: str) -> int | None:
-        """The file's number, decimal or with its prefix (0x...); None when absent or not a number."""
+        """The file's number, decimal or with its prefix (0x...); None when absent or no such number."""
         text = self.text(name)
         try:
-            return int(text, 0) if text is not None else None
+            number = int(text, 0) if text is not None else None
         except ValueError:
             return None
+        return number if number is not None and number.bit_length() <= _KERNEL_BITS else None
 
     def link_name(self, name: str) -> str | None:
         """The last part of a link's target: the driver's name, the IOMMU group's number."""
@@ -79,8 +82,7 @@ class Entry:
         return posixpath.basename(target) if target else None
 
 
-@dataclass(frozen=True)
-class UdevDevice:
+class UdevDevice(msgspec.Struct, frozen=True):
     """A device as udev knows it."""
 
     sys_path: str
@@ -147,6 +149,32 @@ class Machine(ABC):
 
         Raises ControlError (``errno`` ENOENT when the device is not there, ETIMEDOUT after the deadline).
         """
+
+    async def converse(self, device: str, conversation: Conversation[T]) -> T:
+        """The result of a conversation with a device, whose questions are asked one after the other.
+
+        Raises what the conversation raises; that a question has failed is told to the conversation.
+        """
+        try:
+            question: Question = conversation.send(None)
+            while True:
+                await asyncio.sleep(question.pause_seconds)
+                try:
+                    answer = await self.control(
+                        device,
+                        question.operation,
+                        question.request,
+                        deadline_seconds=question.deadline_seconds,
+                    )
+                except OSError as error:
+                    question = conversation.throw(error)
+                else:
+                    question = conversation.send(answer)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            conversation.close()
 
     @abstractmethod
     async def ask(self, service: str) -> bytes:

@@ -1,5 +1,8 @@
 """The one way to run a child process: a session of its own, a deadline, bounded output, killed whole.
 
+`run_tool` is for a question with a short answer, which it returns. `bee_machine.load.run_to_file` is for a
+program that loads the machine: it has a keeper, and its output goes to a file.
+
 asyncio's own subprocess support reports the end of a process only when its pipes are closed as well, which a
 grandchild can put off for ever; so the process is watched here by a pidfd.
 """
@@ -25,10 +28,7 @@ async def run_tool(argv: tuple[str, ...], *, deadline_seconds: float, output_lim
     Raises ToolMissing, ToolHung after ``deadline_seconds``, ToolFlooded past ``output_limit_bytes`` on
     either stream. However it ends, also when cancelled, no process of its session is left.
     """
-    path = os.pathsep.join(dict.fromkeys([*os.environ.get("PATH", "").split(os.pathsep), *TOOL_FOLDERS]))
-    program = shutil.which(argv[0], path=path)
-    if program is None:
-        raise ToolMissing(f"{argv[0]} is not installed")
+    program = find_program(argv[0])
     started = time.monotonic()
     try:
         process = subprocess.Popen(  # noqa: ASYNC220 - it returns as soon as the program is loaded
@@ -36,14 +36,14 @@ async def run_tool(argv: tuple[str, ...], *, deadline_seconds: float, output_lim
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C", "PATH": path},
+            env=tool_environment(),
             start_new_session=True,
         )
     except OSError as error:
         raise ToolMissing(f"{argv[0]} cannot be started: {error.strerror}") from error
     assert process.stdout is not None
     assert process.stderr is not None
-    with process.stdout, process.stderr, _Exit(process.pid) as exit_:
+    with process.stdout, process.stderr, Exit(process.pid) as exit_:
         streams = (
             _Stream(process.stdout.fileno(), output_limit_bytes),
             _Stream(process.stderr.fileno(), output_limit_bytes),
@@ -62,14 +62,31 @@ async def run_tool(argv: tuple[str, ...], *, deadline_seconds: float, output_lim
         finally:
             for stream in streams:
                 stream.stop()
-            await _kill_session(process, exit_)
+            await kill_session(process, exit_)
     if any(stream.flooded.done() for stream in streams):
         raise ToolFlooded(f"{argv[0]} printed more than {output_limit_bytes} bytes and was stopped")
     stdout, stderr = (bytes(stream.content) for stream in streams)
     return ToolResult(argv, process.returncode, stdout, stderr, time.monotonic() - started)
 
 
-class _Exit:
+def find_program(name: str) -> str:
+    """Where a tool is. Raises ToolMissing."""
+    program = shutil.which(name, path=_path())
+    if program is None:
+        raise ToolMissing(f"{name} is not installed")
+    return program
+
+
+def tool_environment() -> dict[str, str]:
+    """This program's environment with the C locale and every place where tools live."""
+    return {**os.environ, "LC_ALL": "C", "PATH": _path()}
+
+
+def _path() -> str:
+    return os.pathsep.join(dict.fromkeys([*os.environ.get("PATH", "").split(os.pathsep), *TOOL_FOLDERS]))
+
+
+class Exit:
     """The end of a child process as a future; the child stays a zombie until it is waited for."""
 
     def __init__(self, pid: int) -> None:
@@ -78,7 +95,7 @@ class _Exit:
         self._pidfd = os.pidfd_open(pid)
         self._loop.add_reader(self._pidfd, self._end)
 
-    def __enter__(self) -> "_Exit":
+    def __enter__(self) -> "Exit":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -121,7 +138,8 @@ class _Stream:
             self.flooded.set_result(None)
 
 
-async def _kill_session(process: "subprocess.Popen[bytes]", exit_: _Exit) -> None:
+async def kill_session(process: "subprocess.Popen[bytes]", exit_: Exit) -> None:
+    """Kill a child that leads a session, and all that it left there; wait a moment for it to be gone."""
     # The session's id is the tool's pid, which is not reused before the tool has been waited for: its
     # children are found by it even when the tool itself has ended.
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Literal
+
+import msgspec
 
 from bee_machine.answers import (
     ControlAnswer,
@@ -80,7 +81,7 @@ class RecordingMachine(Machine):
                 {f"{entry.path}/{name}": target for name, target in entry.links.items()}
             )
         return tuple(
-            replace(
+            msgspec.structs.replace(
                 entry,
                 files={
                     name: self._first(f"{entry.path}/{name}", content)

@@ -7,7 +7,7 @@ its reply can be recorded together. It reads only: what could change a device is
 from collections.abc import Callable
 from typing import TypeAlias
 
-from bee_machine.controls import ethtool, ipmi, nvme
+from bee_machine.controls import ethtool, ethtool_module, ipmi, nvme
 
 Operation: TypeAlias = Callable[[str, bytes, float], bytes]
 
@@ -16,4 +16,5 @@ OPERATIONS: dict[str, Operation] = {
     ipmi.BRIDGED_OPERATION: ipmi.send_bridged,
     nvme.OPERATION: nvme.admin,
     ethtool.OPERATION: ethtool.ask_interface,
+    ethtool_module.OPERATION: ethtool_module.ask_module,
 }

@@ -8,8 +8,9 @@ import errno
 import fcntl
 import os
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from bee_machine.machine import ControlError
 
@@ -34,8 +35,7 @@ _COMMAND = struct.Struct("<BBHIIIQQII6III")
 _IOCTL_ADMIN_COMMAND = 0xC0000000 | _COMMAND.size << 16 | ord("N") << 8 | 0x41
 
 
-@dataclass(frozen=True)
-class AdminCommand:
+class AdminCommand(msgspec.Struct, frozen=True):
     """``cdw``: command dwords 10 to 15."""
 
     opcode: int
