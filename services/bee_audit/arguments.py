@@ -30,4 +30,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sections", default="", metavar="NAMES", help="with --replay: names joined by commas"
     )
+    parser.add_argument(
+        "--expected", metavar="FILE", help="with --replay: what the machine must have, TOML (bee(1))"
+    )
+    parser.add_argument("--limits", default="", metavar="TOML", help="with --replay: over the site's limits")
     return parser

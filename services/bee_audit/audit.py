@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
@@ -21,6 +20,7 @@ from bee_bus.documents.audit import (
     SCHEMA_VERSION,
     CollectorRun,
     CollectorStatus,
+    Finding,
     Hardware,
     Snapshot,
     Summary,
@@ -39,8 +39,7 @@ Collect: TypeAlias = Callable[[Machine], Awaitable[Section | None]]
 OnProgress: TypeAlias = Callable[[str, str], None]
 
 
-@dataclass(frozen=True)
-class Collector:
+class Collector(msgspec.Struct, frozen=True):
     section: str
     collect: Collect
     deadline_seconds: float
@@ -103,11 +102,14 @@ async def run_audit(
     sections: Sequence[str] = SECTIONS,
     on_progress: OnProgress = _ignore,
     started_at: datetime | None = None,
+    expected: str = "",
+    limits: str = "",
 ) -> Snapshot:
     """Audit the machine. Never fails: what could not be read is in the snapshot, and its verdict not OK.
 
     ``sections``: the names wanted. ``on_progress(section, state)`` is told "running" and then the collector's
-    status. ``started_at``: the time to state, for a capture (default: now).
+    status. ``started_at``: the time to state, for a capture (default: now). ``expected``: what the machine
+    must have (`bee_bus.expected`), in place of the machine's own file. ``limits``: over those of the site.
     """
     started = time.monotonic()
     wanted = set(sections)
@@ -136,8 +138,9 @@ async def run_audit(
     from bee_audit.rules.evidence import evidence_findings
     from bee_audit.rules.judge import judge, summarise
 
-    thresholds, complaints = await _thresholds(machine)
-    findings = [*evidence_findings(hardware, runs, complaints), *judge(hardware, thresholds)]
+    thresholds, complaints = await _thresholds(machine, limits)
+    source, compared = await _compared(machine, hardware, runs, expected)
+    findings = [*evidence_findings(hardware, runs, complaints), *judge(hardware, thresholds), *compared]
     now = started_at or datetime.now(UTC)
     return Snapshot(
         schema_version=SCHEMA_VERSION,
@@ -148,6 +151,8 @@ async def run_audit(
         started_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
         duration_seconds=round(time.monotonic() - started, 3),
         sections=tuple(name for name in SECTIONS if name in wanted) if wanted != set(SECTIONS) else (),
+        given_limits=limits,
+        expected_source=source,
         collectors=runs,
         hardware=msgspec.structs.replace(hardware, summary=summarise(findings)),
     )
@@ -183,16 +188,40 @@ async def _collect(
     return run, section
 
 
-async def _thresholds(machine: Machine) -> "tuple[Thresholds, tuple[str, ...]]":
-    """The limits in force, and what is wrong with the site's file."""
+async def _compared(
+    machine: Machine, hardware: Hardware, runs: Sequence[CollectorRun], given: str
+) -> "tuple[str, list[Finding]]":
+    """With what the machine was compared, "" where nobody says what it must have, and what was found."""
+    from bee_bus.expected import EXPECTED_FILE
+
+    text, source = (
+        (given, "the file given") if given else (await machine.read_text(EXPECTED_FILE), EXPECTED_FILE)
+    )
+    if text is None:
+        return "", []
+    from bee_audit.rules.evidence import bad_file
+    from bee_audit.rules.expected import expected_findings
+    from bee_bus.expected import ExpectedError, read_expected
+
+    try:
+        expected = read_expected(text, source)
+    except ExpectedError as error:
+        log.error("%s", error)
+        return source, [bad_file("audit.expected-file", f"The machine was not compared: {error}", source)]
+    return source, list(expected_findings(hardware, runs, expected, source))
+
+
+async def _thresholds(machine: Machine, given: str) -> "tuple[Thresholds, tuple[str, ...]]":
+    """The limits in force, and what is wrong with the site's file. ``given``: checked by who took it."""
     from bee_audit.rules.thresholds import SITE_FILE, ThresholdError, built_in
 
     limits = built_in()
+    complaints: tuple[str, ...] = ()
     site = await machine.read_text(SITE_FILE)
-    if site is None:
-        return limits, ()
-    try:
-        return limits.layered(site, "site", SITE_FILE), ()
-    except ThresholdError as error:
-        log.error("%s", error)
-        return limits, (str(error),)
+    if site is not None:
+        try:
+            limits = limits.layered(site, "site", SITE_FILE)
+        except ThresholdError as error:
+            log.error("%s", error)
+            complaints = (str(error),)
+    return limits.layered(given, "option", "the caller"), complaints

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -13,8 +12,7 @@ from bee_bus.documents.base import Section, to_json
 _WORST_FIRST: tuple[Verdict, ...] = ("Critical", "Warning", "Unknown")
 
 
-@dataclass(frozen=True)
-class Component:
+class Component(msgspec.Struct, frozen=True):
     """``path_element``: section and id as two elements of a D-Bus path, "storage/nvme0n1"."""
 
     path_element: str

@@ -27,13 +27,16 @@ def _offline(arguments: "argparse.Namespace") -> int:
 
     from bee_audit import offline
     from bee_audit.arguments import EXIT_UNKNOWN
-    from bee_audit.options import parse_sections
+    from bee_audit.options import check_limits, parse_sections
     from bee_bus.errors import InvalidOption
 
     try:
         if arguments.replay is not None:
+            expected = offline.read_expected_file(arguments.expected) if arguments.expected else ""
+            check_limits(arguments.limits)
+            sections = parse_sections(arguments.sections)
             with offline.open_input(arguments.replay) as source:
-                document: object = offline.replay(source, parse_sections(arguments.sections))
+                document: object = offline.replay(source, sections, expected, arguments.limits)
         else:
             kind, name = arguments.decode
             if kind not in offline.DECODERS:

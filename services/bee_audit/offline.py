@@ -10,6 +10,7 @@ from typing import BinaryIO
 from bee_audit.audit import run_audit
 from bee_audit.decode import DecodeError
 from bee_bus.documents.audit import Snapshot
+from bee_bus.expected import LIMIT_BYTES, ExpectedError, read_expected
 from bee_machine.archive import CaptureError, read_archive
 from bee_machine.replay import ReplayMachine
 
@@ -20,14 +21,34 @@ class OfflineError(Exception):
     """Bad input; the message says what is wrong with it, for people."""
 
 
-def replay(source: BinaryIO, sections: tuple[str, ...]) -> Snapshot:
-    """The snapshot of a captured machine, with the time of its capture. Raises OfflineError."""
+def replay(source: BinaryIO, sections: tuple[str, ...], expected: str = "", limits: str = "") -> Snapshot:
+    """The snapshot of a captured machine, with the time of its capture. Raises OfflineError.
+
+    ``expected``: what it must have, in place of the file that the capture may hold. ``limits``: over those of
+    its site.
+    """
     try:
         archive = read_archive(source)
         captured_at = datetime.fromisoformat(archive.manifest.captured_at)
     except (CaptureError, ValueError) as error:
         raise OfflineError(str(error)) from error
-    return asyncio.run(run_audit(ReplayMachine(archive), sections=sections, started_at=captured_at))
+    if captured_at.tzinfo is None:
+        raise OfflineError(f"damaged capture: its time {archive.manifest.captured_at} is of no time zone")
+    machine = ReplayMachine(archive)
+    audit = run_audit(machine, sections=sections, started_at=captured_at, expected=expected, limits=limits)
+    return asyncio.run(audit)
+
+
+def read_expected_file(name: str) -> str:
+    """What a machine must have, TOML, "-" for standard input. Raises OfflineError."""
+    with open_input(name) as source:
+        data = source.read(LIMIT_BYTES + 1)
+    try:
+        text = data.decode("utf-8")
+        read_expected(text, name)
+    except (UnicodeDecodeError, ExpectedError) as error:
+        raise OfflineError(str(error)) from error
+    return text
 
 
 def decode(kind: str, source: BinaryIO) -> dict[str, object]:

@@ -1,15 +1,52 @@
 """The options that a caller may give to an audit."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from bee_audit.audit import SECTIONS
 from bee_bus.errors import InvalidOption
 
 
-def sections_option(options: Mapping[str, str]) -> tuple[str, ...]:
-    """The sections that the options of Run name. Raises InvalidOption, saying what is allowed."""
-    _only_known(options, {"sections"})
-    return parse_sections(options.get("sections", ""))
+class AuditOptions(NamedTuple):
+    """``expected``: what the machine must have, TOML; empty: what its own file says. ``limits``: over the
+    site's, TOML of the same shape.
+    """
+
+    sections: tuple[str, ...]
+    expected: str
+    limits: str
+
+
+LIMITS_MAX = 16_384
+
+
+def audit_options(options: Mapping[str, str]) -> AuditOptions:
+    """The options of Run. Raises InvalidOption, saying what is allowed."""
+    _only_known(options, {"sections", "expected", "limits"})
+    expected = options.get("expected", "")
+    if "expected" in options:
+        from bee_bus.expected import ExpectedError, read_expected
+
+        try:
+            read_expected(expected, "expected")
+        except ExpectedError as error:
+            raise InvalidOption(str(error)) from error
+    limits = options.get("limits", "")
+    if "limits" in options:
+        check_limits(limits)
+    return AuditOptions(parse_sections(options.get("sections", "")), expected, limits)
+
+
+def check_limits(text: str) -> None:
+    """Raises InvalidOption for limits that the audit cannot use, and for those that it leaves to others."""
+    from bee_audit.rules.thresholds import ThresholdError, built_in
+
+    if len(text) > LIMITS_MAX:
+        raise InvalidOption(f"limits: longer than {LIMITS_MAX} characters")
+    try:
+        built_in().layered(text, "option", "limits", strict=True)
+    except ThresholdError as error:
+        raise InvalidOption(str(error)) from error
 
 
 def no_options(options: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from bee_audit.audit import SECTIONS, OnProgress, run_audit
 from bee_audit.components import Component, components
-from bee_audit.options import no_options, sections_option
+from bee_audit.options import AuditOptions, audit_options, no_options
 from bee_bus import errors, logs
 from bee_bus.calls import caller_uid
 from bee_bus.documents.audit import Snapshot
@@ -60,7 +60,7 @@ class AuditService:
         self._jobs = Jobs(host)
         self._snapshot_path = snapshot_path
         self._snapshot_json: str | None = None
-        self._audits: dict[tuple[str, ...], Job] = {}
+        self._audits: dict[AuditOptions, Job] = {}
         self._interface = AuditInterface(
             self, Version=VERSION, Sections=list(SECTIONS), SnapshotPath=str(snapshot_path), Verdict="Unknown"
         )
@@ -79,20 +79,27 @@ class AuditService:
         if snapshot.boot_id and snapshot.boot_id == _boot_id():
             self._publish(snapshot, text)
 
-    def start_audit(self, sections: tuple[str, ...], owner_uid: int) -> str:
-        """The path of a job that audits ``sections``: a new one, or one that is already at it."""
-        under_way = self._audits.get(sections)
+    def start_audit(self, options: AuditOptions, owner_uid: int) -> str:
+        """The path of a job that audits so: a new one, or one that is already at it."""
+        under_way = self._audits.get(options)
         if under_way is not None and under_way in self._jobs.unfinished("audit"):
             return self._jobs.path(under_way)
-        run = RunInterface(sections)
+        run = RunInterface(options.sections)
 
         async def work(job: Job) -> str:
-            snapshot = await run_audit(self._machine(), sections=sections, on_progress=run.follow(job))
-            run.result = await self._keep(snapshot)
+            snapshot = await run_audit(
+                self._machine(),
+                sections=options.sections,
+                on_progress=run.follow(job),
+                expected=options.expected,
+                limits=options.limits,
+            )
+            # By limits of one caller's own it is no verdict for everybody.
+            run.result = await self._keep(snapshot, current=not options.limits)
             return snapshot.hardware.summary.verdict
 
         job = self._jobs.start("audit", work, owner_uid=owner_uid, beside=lambda job: [run])
-        self._audits[sections] = job
+        self._audits[options] = job
         return self._jobs.path(job)
 
     def start_capture(self, owner_uid: int) -> str:
@@ -136,10 +143,10 @@ class AuditService:
             raise OSError(errno.EIO, f"{GPU_SERVICE}: {error.message}") from error
         return str(reply.body[0]).encode()
 
-    async def _keep(self, snapshot: Snapshot) -> str:
+    async def _keep(self, snapshot: Snapshot, *, current: bool = True) -> str:
         """The snapshot's JSON; that of a whole audit becomes the current one, in the file and on the bus."""
         text = to_readable_json(snapshot)
-        if not snapshot.sections:
+        if current and not snapshot.sections:
             await in_thread(self._write, text)
             self._publish(snapshot, text)
         return text
@@ -178,10 +185,10 @@ class AuditInterface(Interface, xml="org.bee.Audit1"):
         self._service = service
 
     def validate_Run(self, options: dict[str, str]) -> None:
-        sections_option(options)
+        audit_options(options)
 
     async def Run(self, options: dict[str, str]) -> str:
-        return self._service.start_audit(sections_option(options), await caller_uid())
+        return self._service.start_audit(audit_options(options), await caller_uid())
 
     def validate_Capture(self, options: dict[str, str]) -> None:
         no_options(options)

@@ -1,8 +1,9 @@
 """The processors as the kernel runs them: packages, cores, threads and NUMA nodes from sysfs."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
 
 from bee_audit.decode.cpu_list import cpu_list, parse_cpu_list
 from bee_bus.documents.cpus import CpuPackage, NumaNode
@@ -11,6 +12,10 @@ from bee_machine import Entry, Machine
 CPU = "/sys/devices/system/cpu"
 NODE = "/sys/devices/system/node"
 _CPU_NAME = re.compile(r"cpu(\d+)$")
+_COLUMN = re.compile(r"CPU(\d+)")
+INTERRUPTS = "/proc/interrupts"
+_NAMED_ROWS = 2 << 20  # characters at the end, where they stand; before them is a row for each interrupt
+_MACHINE_CHECKS = ("MCE", "THR", "DFR")  # arch_show_interrupts in arch/x86/kernel/irq.c
 _TOPOLOGY = (
     "topology/physical_package_id",
     "topology/die_id",
@@ -20,8 +25,7 @@ _TOPOLOGY = (
 )
 
 
-@dataclass(frozen=True)
-class KernelCpus:
+class KernelCpus(msgspec.Struct, frozen=True):
     """``packages`` is empty where the kernel does not know its packages (some virtual machines)."""
 
     packages: tuple[CpuPackage, ...]
@@ -33,7 +37,8 @@ async def read_kernel_cpus(machine: Machine) -> KernelCpus:
     entries = await machine.read_entries(CPU, files=_TOPOLOGY)
     nodes = _nodes(await machine.read_entries(NODE, files=("cpulist", "meminfo", "distance")))
     info = parse_cpuinfo(await machine.read_text("/proc/cpuinfo") or "")
-    return KernelCpus(_packages(entries, info, nodes), nodes, info)
+    interrupts = parse_interrupts(await machine.read_text(INTERRUPTS) or "", _MACHINE_CHECKS)
+    return KernelCpus(_packages(entries, info, nodes, interrupts), nodes, info)
 
 
 def parse_cpuinfo(text: str) -> dict[int, dict[str, str]]:
@@ -49,8 +54,25 @@ def parse_cpuinfo(text: str) -> dict[int, dict[str, str]]:
     return processors
 
 
+def parse_interrupts(text: str, names: Collection[str]) -> dict[str, dict[int, int]]:
+    """Rows of /proc/interrupts by their names, each a count by CPU. A kernel without them has no such row."""
+    header, _, rows = text.partition("\n")
+    columns = [name[1] for name in map(_COLUMN.fullmatch, header.split()) if name]
+    found = {}
+    for row in rows[-_NAMED_ROWS:].splitlines():
+        name, _, rest = row.partition(":")
+        if name.strip() in names:
+            counts = rest.split()[: len(columns)]
+            if len(counts) == len(columns) and all(count.isdecimal() for count in counts):
+                found[name.strip()] = dict(zip(map(int, columns), map(int, counts), strict=True))
+    return found
+
+
 def _packages(
-    entries: Sequence[Entry], info: Mapping[int, Mapping[str, str]], nodes: Sequence[NumaNode]
+    entries: Sequence[Entry],
+    info: Mapping[int, Mapping[str, str]],
+    nodes: Sequence[NumaNode],
+    interrupts: Mapping[str, Mapping[int, int]],
 ) -> tuple[CpuPackage, ...]:
     members: dict[int, dict[int, Entry]] = {}
     for entry in entries:
@@ -58,17 +80,25 @@ def _packages(
         package = entry.integer("topology/physical_package_id")  # an offline CPU has none, -1 is unknown
         if name and package is not None and package >= 0:
             members.setdefault(package, {})[int(name[1])] = entry
-    return tuple(_package(package, members[package], info, nodes) for package in sorted(members))
+    return tuple(_package(package, members[package], info, nodes, interrupts) for package in sorted(members))
 
 
 def _package(
-    number: int, cpus: Mapping[int, Entry], info: Mapping[int, Mapping[str, str]], nodes: Sequence[NumaNode]
+    number: int,
+    cpus: Mapping[int, Entry],
+    info: Mapping[int, Mapping[str, str]],
+    nodes: Sequence[NumaNode],
+    interrupts: Mapping[str, Mapping[int, int]],
 ) -> CpuPackage:
     first = info.get(min(cpus), {})
     cores = {(entry.integer("topology/die_id"), entry.integer("topology/core_id")) for entry in cpus.values()}
     speeds = [entry.integer("cpufreq/cpuinfo_max_freq") or 0 for entry in cpus.values()]
     throttles = [entry.integer("thermal_throttle/package_throttle_count") for entry in cpus.values()]
     microcodes = {info[cpu]["microcode"] for cpu in cpus if "microcode" in info.get(cpu, {})}
+    exceptions, corrected, deferred = (
+        sum(interrupts[name].get(cpu, 0) for cpu in cpus) if name in interrupts else None
+        for name in _MACHINE_CHECKS
+    )
     return CpuPackage(
         package=number,
         cpus=cpu_list(tuple(cpus)),
@@ -83,6 +113,9 @@ def _package(
         max_speed_mhz=max(speeds) // 1000 or None,
         numa_nodes=tuple(node.node for node in nodes if parse_cpu_list(node.cpus) & set(cpus)),
         thermal_throttle_count=max((count for count in throttles if count is not None), default=None),
+        machine_check_exception_count=exceptions,
+        corrected_error_interrupt_count=corrected,
+        deferred_error_interrupt_count=deferred,
     )
 
 

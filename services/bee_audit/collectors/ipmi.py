@@ -1,11 +1,13 @@
 """All that the BMC knows, read once per machine for the sections psus, sensors and bmc.
 
-The kernel's interface takes one message at a time, so nothing is gained by asking side by side.
+The kernel's interface takes one message at a time, so nothing is gained by asking side by side. It is one
+conversation: on a server with a hundred sensors, three hundred messages.
 """
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from bee_audit.collectors.ipmi_client import (
     GET_CHASSIS_STATUS,
@@ -43,8 +45,7 @@ NOT_OFFERED = frozenset({0xC1, 0xC2, 0xD6})  # a command that this BMC does not 
 _BOARD = 0x07
 
 
-@dataclass
-class IpmiFacts:
+class IpmiFacts(msgspec.Struct):
     """``problems``: by section, a sentence for each thing that could not be read."""
 
     device: str
@@ -57,7 +58,7 @@ class IpmiFacts:
     sensors: tuple[SensorFacts, ...] = ()
     frus: tuple[FruFacts, ...] = ()
     sel: SelFacts | None = None
-    problems: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    problems: defaultdict[str, list[str]] = msgspec.field(default_factory=lambda: defaultdict(list))
 
 
 async def read_ipmi(machine: Machine) -> IpmiFacts | None:
@@ -69,7 +70,12 @@ async def _read(machine: Machine) -> IpmiFacts | None:
     device = await _device(machine)
     if device is None:
         return None
-    client = BmcClient(machine, device)
+    return await machine.converse(device, _asked(device))
+
+
+async def _asked(device: str) -> IpmiFacts:
+    """The conversation with the BMC."""
+    client = BmcClient(device)
     facts = IpmiFacts(device, await _identify(client))
     reader = _Reader(client, facts)
     # What a verdict rests on comes first: a BMC may stop answering, or take longer than there is time.

@@ -1,12 +1,11 @@
 """Questions to the BMC: completion codes, busy BMCs, and BMCs that stop answering."""
 
-import asyncio
 import time
 from typing import NamedTuple
 
 from bee_audit.decode.ipmi_names import completion_code_text
 from bee_audit.decode.sdr import Owner
-from bee_machine import Machine
+from bee_machine import Question
 
 BUDGET_SECONDS = 90.0  # for everything that is asked in one audit, below the sections' deadlines
 DEADLINE_SECONDS = 5.0
@@ -66,11 +65,13 @@ class Silent(BmcError):
 
 
 class BmcClient:
-    """One BMC, asked one question after the other, as its interface can take no more."""
+    """One BMC, asked one question after the other, as its interface can take no more.
 
-    def __init__(self, machine: Machine, device: str) -> None:
+    Whatever asks it is part of a `Conversation`.
+    """
+
+    def __init__(self, device: str) -> None:
         self.device = device
-        self._machine = machine
         self._ends_at = time.monotonic() + BUDGET_SECONDS
         self._silent = False
         self._gone: set[Owner] = set()  # controllers behind the BMC that do not answer
@@ -102,9 +103,7 @@ class BmcClient:
         """Raises Silent when the BMC does not even say who it is: each more question would cost seconds."""
         request = bytes((GET_DEVICE_ID.network_function, 0, GET_DEVICE_ID.number))
         try:
-            answer = await self._machine.control(
-                self.device, "ipmi", request, deadline_seconds=DEADLINE_SECONDS
-            )
+            answer = await Question("ipmi", request, DEADLINE_SECONDS)
         except OSError:
             answer = bytes((TIMEOUT,))
         if answer[:1] == bytes((TIMEOUT,)):
@@ -128,16 +127,13 @@ class BmcClient:
         self, command: Command, operation: str, request: bytes, deadline_seconds: float
     ) -> bytes:
         """The answer, completion code first, asked again while the controller is busy. Raises OSError."""
-        for pause in (*BUSY_PAUSES_SECONDS, None):
-            answer = await self._machine.control(
-                self.device, operation, request, deadline_seconds=deadline_seconds
-            )
+        for pause_seconds in (0.0, *BUSY_PAUSES_SECONDS):
+            answer = await Question(operation, request, deadline_seconds, pause_seconds)
             if not answer:
                 raise OSError("an empty answer")
             is_busy = answer[0] == BUSY or (command is READ_FRU and answer[0] == FRU_BUSY)
-            if pause is None or not is_busy:
+            if not is_busy:
                 break
-            await asyncio.sleep(pause)
         return answer
 
 

@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from bee_audit.collectors.ipmi_sensors import SensorFacts
 from bee_audit.decode.ipmi_names import sensor_type_name
 from bee_audit.decode.ipmi_states import State, discrete_state, threshold_event
-from bee_audit.decode.sdr import THRESHOLDS, SensorRecord
+from bee_audit.decode.sdr import THRESHOLDS, Owner, SensorRecord
 from bee_audit.decode.sel import SelEntry, time_text
 from bee_audit.decode.sel_details import detail, ranked
 from bee_bus.documents.bmc import SelEvent, SelOccurrence
@@ -114,7 +115,9 @@ class Events:
     def _state(self, entry: SelEntry) -> State:
         if entry.event_type == _THRESHOLD:
             return threshold_event(entry.offset)
-        return ranked(entry, discrete_state(entry.sensor_type, entry.event_type, entry.offset))
+        record = self._records.get(entry.sensor)
+        name = record.name if record else ""
+        return ranked(entry, discrete_state(entry.sensor_type, entry.event_type, entry.offset, name))
 
     def _is_over(self, logged: "_Logged") -> bool:
         entry = logged.entry
@@ -141,8 +144,7 @@ class Events:
         return f"{sensor_type_name(entry.sensor_type)} sensor 0x{entry.sensor_number:02X}"
 
 
-@dataclass(frozen=True)
-class _Logged:
+class _Logged(msgspec.Struct, frozen=True):
     entry: SelEntry
     place: int  # in the log
     not_after: int | None  # when it was logged at the latest
@@ -155,8 +157,9 @@ def _is_momentary(entry: SelEntry) -> bool:
     return entry.event_type in _STATE_TYPES and entry.sensor_type in _STATE_IS_MOMENTARY
 
 
-def _address(record: SensorRecord) -> tuple[int, int, int]:
-    return record.owner.address, record.owner.channel, record.number
+def _address(record: SensorRecord) -> tuple[Owner, int]:
+    """As `SelEntry.sensor`."""
+    return record.owner, record.number
 
 
 def _ends(entry: SelEntry) -> Iterator[tuple[object, ...]]:

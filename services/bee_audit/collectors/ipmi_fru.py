@@ -1,6 +1,6 @@
 """FRU images of the machine's parts, as far as they have content."""
 
-from dataclasses import dataclass
+import msgspec
 
 from bee_audit.collectors.ipmi_client import (
     GET_FRU_INFO,
@@ -20,8 +20,7 @@ BMC = Owner(0x20, 0, 0)
 _FIRST_CHUNK_BYTES, _LEAST_CHUNK_BYTES = 128, 8
 
 
-@dataclass(frozen=True)
-class FruFacts:
+class FruFacts(msgspec.Struct, frozen=True):
     """``fru`` is None when nothing could be read or it is no FRU image; ``failure`` says why."""
 
     locator: FruLocator

@@ -1,7 +1,8 @@
 """The system event log, from its newest record back."""
 
 import time
-from dataclasses import dataclass
+
+import msgspec
 
 from bee_audit.collectors.ipmi_client import (
     GET_SEL_ENTRY,
@@ -22,8 +23,7 @@ GAPS_LIMIT = 16  # record ids in a row that are not there, before the chain is f
 _FIRST, _LAST, _WHOLE = 0x0000, 0xFFFF, 0xFF
 
 
-@dataclass(frozen=True)
-class SelFacts:
+class SelFacts(msgspec.Struct, frozen=True):
     """``entries`` in the order of the log, the oldest first; ``clock`` is None when it is not set."""
 
     info: SelInfo

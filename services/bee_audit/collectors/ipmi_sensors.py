@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from bee_audit.collectors.ipmi_client import (
     GET_READING_FACTORS,
@@ -22,15 +23,14 @@ NOTHING_THERE = frozenset({0xCB, 0xCD, 0xD5})
 NAMES_SHOWN = 6
 
 
-@dataclass(frozen=True)
-class SensorFacts:
+class SensorFacts(msgspec.Struct, frozen=True):
     """``reading`` is None when the sensor could not be asked, with the reason in ``failure``."""
 
     record: SensorRecord
     reading: SensorReading | None = None
     value: float | None = None
-    limits: dict[str, float] = field(default_factory=dict)
-    raw_limits: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, float] = {}
+    raw_limits: dict[str, int] = {}
     failure: str = ""
 
     @property

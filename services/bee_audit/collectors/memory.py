@@ -67,13 +67,21 @@ def _processor(smbios: Smbios) -> str | None:
 
 
 def _installed(slots: Sequence[Dimm], smbios: Smbios) -> int:
-    """What the kernel should find: system memory on the board. Cards (CXL) come online later, if at all."""
+    """What the kernel should find: system memory on the board.
+
+    Cards (CXL) come online later, if at all. Stacks in the processor's package can be a cache of the modules,
+    and ordinary modules are one of Optane in Memory Mode.
+    """
     counted = {
         f"array{index}"
         for index, array in enumerate(smbios.memory_arrays)
         if array.use in (None, "System Memory", "Unknown", "Other") and array.location != "CXL Add-on Card"
     }
-    return sum(_volatile(slot) for slot in slots if slot.array in counted or slot.array is None)
+    found = [slot for slot in slots if slot.array in counted or slot.array is None]
+    optane = [slot for slot in found if (slot.technology or "").startswith("Intel Optane")]
+    modules = [slot for slot in found if not (slot.type or "").startswith("HBM")]
+    sums = (sum(map(_volatile, level)) for level in (optane, modules, found))
+    return next(filter(None, sums), 0)
 
 
 def _volatile(slot: Dimm) -> int:

@@ -9,19 +9,17 @@ import msgspec
 
 from bee_audit.collectors.infiniband import read_adapters
 from bee_audit.collectors.pci_names import read_pci_ids
+from bee_audit.collectors.transceiver import read_transceiver
 from bee_audit.decode import DecodeError
 from bee_audit.decode.ethtool import (
     decode_driver_info,
     decode_link_settings,
-    decode_module_eeprom,
-    decode_module_info,
     decode_permanent_address,
     mask_words,
 )
 from bee_audit.decode.pci_ids import PciIds
-from bee_audit.decode.transceiver import decode_transceiver
 from bee_bus.documents.network import InterfaceErrors, NetworkInterface, NetworkSection
-from bee_machine import ControlError, Entry, Machine
+from bee_machine import ControlError, Entry, Machine, Question
 from bee_machine.controls import ethtool
 
 INTERFACES = "/sys/class/net"
@@ -30,7 +28,7 @@ TYPES = {1: "ethernet", 32: "infiniband", 512: "ppp", 801: "wireless", LOOPBACK:
 ADDRESS_ASSIGNMENT = {0: "permanent", 1: "random", 2: "stolen", 3: "set"}  # <linux/netdevice.h>
 UP = 1  # IFF_UP
 DEADLINE_SECONDS = 5.0
-MODULE_MEMORY_BYTES = 512  # what the names and the temperature need
+NO_SPEEDS = (0xFFFF, 0xFFFFFFFF)  # as older kernels and drivers write that they know none
 
 ERROR_COUNTERS = (
     *("rx_packets", "tx_packets", "rx_errors", "tx_errors", "rx_crc_errors", "rx_frame_errors"),
@@ -64,13 +62,19 @@ async def _interface(
     if not interface.physical:
         return interface
     try:
-        found = await _from_ethtool(machine, entry.name)
-    except ControlError:  # the one that is raised: it did not answer
-        problems.append(
-            f"{entry.name} did not answer ethtool within {DEADLINE_SECONDS:g} s: "
-            "its firmware, link modes and transceiver are not known"
-        )
+        found = await machine.converse(entry.name, _from_ethtool())
+    except ControlError as error:
         found = {}
+        if error.errno == errno.ETIMEDOUT:
+            problems.append(
+                f"{entry.name} did not answer ethtool within {DEADLINE_SECONDS:g} s: "
+                "its firmware, link modes and transceiver are not known"
+            )
+        elif await machine.exists(f"{INTERFACES}/{entry.name}"):  # and was not renamed meanwhile
+            problems.append(
+                f"{entry.name} has lost its device: the driver gave it up, "
+                "as it does when the adapter's firmware no longer answers"
+            )
     return msgspec.structs.replace(interface, **found)
 
 
@@ -104,7 +108,7 @@ def _from_sysfs(entry: Entry, names: PciIds | None) -> NetworkInterface:
         admin_up=bool(flags & UP) if flags is not None else None,
         carrier=bool(carrier) if carrier is not None else None,
         operstate=entry.text("operstate"),
-        speed_mbps=speed if speed and speed > 0 else None,
+        speed_mbps=speed if speed and speed > 0 and speed not in NO_SPEEDS else None,
         duplex=duplex if duplex in ("half", "full") else None,
         mtu=entry.integer("mtu"),
         errors=_errors(entry) if physical else None,
@@ -148,30 +152,30 @@ def _errors(entry: Entry) -> InterfaceErrors | None:
     return InterfaceErrors(**known) if known else None
 
 
-async def _from_ethtool(machine: Machine, interface: str) -> dict[str, Any]:
-    """What only the driver knows. Raises ControlError when it does not answer in time."""
+async def _from_ethtool() -> dict[str, Any]:
+    """The conversation with a driver: what it alone knows. Raises ControlError as `_ask` does."""
     facts: dict[str, Any] = {}
-    reply = await _ask(machine, interface, ethtool.driver_info())
+    reply = await _ask(ethtool.driver_info())
     try:
         if reply is not None:
             info = decode_driver_info(reply)
             facts |= {"driver_version": info.version, "firmware": info.firmware}
-        reply = await _ask(machine, interface, ethtool.permanent_address())
+        reply = await _ask(ethtool.permanent_address())
         if reply is not None:
             facts["permanent_mac"] = decode_permanent_address(reply)
-        facts |= await _link_settings(machine, interface)
-        facts |= await _transceiver(machine, interface)
+        facts |= await _link_settings()
+        facts |= await read_transceiver(_ask)
     except DecodeError:
         pass  # an answer that is none: what was read before it stands
     return facts
 
 
-async def _link_settings(machine: Machine, interface: str) -> dict[str, Any]:
-    first = await _ask(machine, interface, ethtool.link_settings(0))
+async def _link_settings() -> dict[str, Any]:
+    first = await _ask(ethtool.link_settings(0))
     words = mask_words(first) if first is not None else 0
     if not 0 < words < 128:
         return {}
-    reply = await _ask(machine, interface, ethtool.link_settings(words))
+    reply = await _ask(ethtool.link_settings(words))
     if reply is None:
         return {}
     link = decode_link_settings(reply)
@@ -183,20 +187,15 @@ async def _link_settings(machine: Machine, interface: str) -> dict[str, Any]:
     }
 
 
-async def _transceiver(machine: Machine, interface: str) -> dict[str, Any]:
-    info = await _ask(machine, interface, ethtool.module_info())
-    if info is None:
-        return {}
-    length = min(decode_module_info(info), MODULE_MEMORY_BYTES)
-    memory = await _ask(machine, interface, ethtool.module_eeprom(length)) if length else None
-    return {"transceiver": decode_transceiver(decode_module_eeprom(memory))} if memory is not None else {}
+async def _ask(request: bytes, operation: str = ethtool.OPERATION) -> bytes | None:
+    """The reply; None when the driver does not have it.
 
-
-async def _ask(machine: Machine, interface: str, request: bytes) -> bytes | None:
-    """The reply; None when the driver does not have it. Raises ControlError when it does not answer."""
+    Raises ControlError when it does not answer (ETIMEDOUT) and when it has no device (ENODEV, dev_ethtool in
+    net/ethtool/ioctl.c).
+    """
     try:
-        return await machine.control(interface, ethtool.OPERATION, request, deadline_seconds=DEADLINE_SECONDS)
+        return await Question(operation, request, DEADLINE_SECONDS)
     except ControlError as error:
-        if error.errno == errno.ETIMEDOUT:
+        if error.errno in (errno.ETIMEDOUT, errno.ENODEV):
             raise
         return None

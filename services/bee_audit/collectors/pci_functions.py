@@ -116,12 +116,20 @@ def _link(entry: Entry, config: PciConfig | None) -> PcieLink | None:
         highest = highest or max((*express.supported_speeds_gtps, express.max_speed_gtps or 0.0)) or None
     return PcieLink(
         current_speed_gtps=current_speed,
-        current_width=current_width,
+        current_width=_trained(current_width, config),
         max_speed_gtps=highest,
         max_width=max_width,
         equalized_gtps=_equalized(config),
         lane_errors=config.secondary_express.lane_errors if config and config.secondary_express else (),
     )
+
+
+def _trained(current_width: int | None, config: PciConfig | None) -> int | None:
+    """Lanes that the link was trained to: in flit mode some of them may rest while it is idle (L0p)."""
+    third = config.third_device if config else None
+    if not current_width or third is None or not third.l0p_enabled:
+        return current_width
+    return max(current_width, third.initial_width or 0)
 
 
 def _width(entry: Entry, name: str) -> int | None:
@@ -138,6 +146,8 @@ def _speed(entry: Entry, name: str) -> float | None:
 def _equalized(config: PciConfig | None) -> float | None:
     if config is None:
         return None
+    if config.physical_layer_64 and "EquComplete" in config.physical_layer_64.status:
+        return 64.0
     if config.physical_layer_32 and "EquComplete" in config.physical_layer_32.status:
         return 32.0
     if config.physical_layer_16 and "EquComplete" in config.physical_layer_16.status:

@@ -12,7 +12,7 @@ from bee_audit.collectors.pci_slots import locations, onboard_of, slots_of
 from bee_audit.collectors.smbios import read_smbios
 from bee_audit.decode import DecodeError
 from bee_audit.decode.pci_config import PciConfig, decode_pci_config
-from bee_audit.decode.pci_express import DOWNSTREAM_PORTS
+from bee_audit.decode.pci_express import DOWNSTREAM_PORTS, ExpressLink
 from bee_audit.decode.smbios import Smbios
 from bee_audit.decode.vpd import VPD_LIMIT_BYTES, decode_vpd
 from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection, PcieSlot
@@ -174,18 +174,32 @@ def _both_ends(
     if not _faces_down(port, known):
         return link
     slot = next((slot for slot in slots if device.id in slot.devices), None)
-    config = configs.get(port.id)
-    express = config.express.link if config and config.express else None
+    express = _registers(configs.get(port.id))
     return msgspec.structs.replace(
         link,
         port_max_speed_gtps=port.link.max_speed_gtps,
         port_max_width=port.link.max_width,
-        ability_speed_gtps=_smaller(link.max_speed_gtps, port.link.max_speed_gtps),
+        ability_speed_gtps=_common_speed(link, port.link, _registers(configs.get(device.id)), express),
         ability_width=_smaller(link.max_width, port.link.max_width),
         target_speed_gtps=express.target_speed_gtps if express else None,
         slot_width=slot.width if slot else None,
         slot_speed_gtps=slot.speed_gtps if slot else None,
     )
+
+
+def _common_speed(
+    link: PcieLink, port: PcieLink, lower: ExpressLink | None, upper: ExpressLink | None
+) -> float | None:
+    """The highest speed of both ends. Either may leave out one between its lowest and its highest."""
+    smaller = _smaller(link.max_speed_gtps, port.max_speed_gtps)
+    if smaller is None or lower is None or upper is None:
+        return smaller
+    common = set(lower.supported_speeds_gtps) & set(upper.supported_speeds_gtps)
+    return max((speed for speed in common if speed <= smaller), default=smaller)
+
+
+def _registers(config: PciConfig | None) -> ExpressLink | None:
+    return config.express.link if config and config.express else None
 
 
 def _faces_down(port: PcieDevice, known: Mapping[str, PcieDevice]) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -38,13 +37,12 @@ async def collect(machine: Machine) -> PsusSection | None:
     return PsusSection(psus=psus, problems=tuple(problems))
 
 
-@dataclass
-class _Bay:
+class _Bay(msgspec.Struct):
     """What belongs to one supply: the entity that sensors and FRU locators name."""
 
     location: str
     instance: int
-    sensors: list[tuple[SensorFacts, Sensor]] = field(default_factory=list)
+    sensors: list[tuple[SensorFacts, Sensor]] = []
     fru: FruFacts | None = None
 
     @property

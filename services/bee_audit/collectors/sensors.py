@@ -1,7 +1,5 @@
 """The sensors section, from the BMC's sensor data records and readings."""
 
-import re
-
 from bee_audit.collectors.ipmi import IpmiFacts, read_ipmi
 from bee_audit.collectors.ipmi_sensors import SensorFacts
 from bee_audit.decode.ipmi_names import entity_name, sensor_type_name
@@ -84,8 +82,7 @@ READING_TYPES = {  # table 42-1 and 42-2
     0x0C: "power state",
     0x6F: "specific",
 }
-_OTHER, _STATE = 0x0B, 0x03
-_PRESENCE_NAME = re.compile(r"pres|prs|instal", re.IGNORECASE)
+_OTHER = 0x0B
 
 
 def _kind(record: SensorRecord) -> str:
@@ -100,12 +97,8 @@ def _states(one: SensorFacts) -> tuple[SensorState, ...]:
     record = one.record
     states = []
     for offset in one.reading.offsets:
-        state = discrete_state(record.sensor_type, record.event_type, offset)
-        severity = state.severity
-        # "State asserted" of a sensor that is named for presence means that the part is there.
-        if record.event_type == _STATE and _PRESENCE_NAME.search(record.name):
-            severity = None
-        states.append(SensorState(offset=offset, name=state.name, severity=severity))
+        state = discrete_state(record.sensor_type, record.event_type, offset, record.name)
+        states.append(SensorState(offset=offset, name=state.name, severity=state.severity))
     return tuple(states)
 
 

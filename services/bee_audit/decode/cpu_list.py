@@ -17,9 +17,14 @@ def cpu_list(numbers: Iterable[int]) -> str:
 
 def parse_cpu_list(text: str | None) -> set[int]:
     """The numbers of a list; what is malformed in it is left out."""
-    numbers: set[int] = set()
+    runs = []
     for part in (text or "").split(","):
         found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", part.strip(), re.ASCII)
         if found is not None:
-            numbers.update(range(int(found[1]), int(found[2] or found[1]) + 1))
+            runs.append((int(found[1]), int(found[2] or found[1])))
+    numbers: set[int] = set()
+    known = -1  # of a list that says the same thing over and over each number is counted once
+    for first, last in sorted(runs):
+        numbers.update(range(max(first, known + 1), last + 1))
+        known = max(known, last)
     return numbers

@@ -1,6 +1,7 @@
-"""Texts and counters that a disk reports, made fit for people and for JSON."""
+"""Texts and numbers that a disk reports, made fit for people and for JSON."""
 
 LARGEST_COUNTER = (1 << 63) - 1
+LOWEST_LIMIT_CELSIUS = 45  # a lower "limit" is a wish, or nothing that was thought about
 
 
 def clean(text: str, *, limit: int = 120) -> str | None:

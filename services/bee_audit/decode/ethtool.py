@@ -1,8 +1,8 @@
 """The kernel's answers to ethtool requests (structures of <linux/ethtool.h>, in the machine's byte order)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+import msgspec
 from construct import Array, Bytes, Int8sn, Int8un, Int32un, Padding, Struct
 
 from bee_audit.decode import DecodeError
@@ -10,16 +10,14 @@ from bee_audit.decode import DecodeError
 UNKNOWN_SPEED = 0xFFFFFFFF
 
 
-@dataclass(frozen=True)
-class DriverInfo:
+class DriverInfo(msgspec.Struct, frozen=True):
     driver: str | None
     version: str | None
     firmware: str | None
     bus_address: str | None
 
 
-@dataclass(frozen=True)
-class LinkSettings:
+class LinkSettings(msgspec.Struct, frozen=True):
     """Speeds in Mb/s, None when unknown. The maxima come from the link modes that each side offers.
 
     ``partner_mbps``: what the other end advertises; None where it does not say (no autonegotiation, or a

@@ -6,6 +6,7 @@ part that has failed or lost data, Warning for one that is about to or runs on l
 that say only "asserted" are ranked by the type of the sensor, and vendors' own states are not ranked at all.
 """
 
+import re
 from typing import Final, Literal, NamedTuple
 
 Severity = Literal["Critical", "Warning"]
@@ -21,13 +22,18 @@ class State(NamedTuple):
     correctable: bool = False
 
 
-def discrete_state(sensor_type: int, event_type: int, offset: int) -> State:
-    """The state that ``offset`` means for a sensor of this type and event/reading type."""
+def discrete_state(sensor_type: int, event_type: int, offset: int, name: str = "") -> State:
+    """The state that ``offset`` means for a sensor of this type and event/reading type.
+
+    ``name``: the sensor's, which may say that "asserted" is as it should be.
+    """
     is_specific = event_type == SPECIFIC_TYPE
     table = _SPECIFIC.get(sensor_type, ()) if is_specific else _GENERIC.get(event_type, ())
     if offset >= len(table):
         return State(f"state {offset}")
     state = table[offset]
+    if event_type == _STATE and _GOOD_WHEN_ASSERTED.search(name) and not _BAD_WHEN_ASSERTED.search(name):
+        return State(state.name)
     if (event_type, offset) in _DIGITAL:
         return State(state.name, _DIGITAL[event_type, offset].get(sensor_type))
     return state
@@ -108,6 +114,11 @@ _GENERIC: Final = {  # table 42-2
 TEMPERATURE, VOLTAGE, CURRENT, FAN, PROCESSOR, POWER_SUPPLY, POWER_UNIT, COOLING, MEMORY, DRIVE = (
     *(0x01, 0x02, 0x03, 0x04, 0x07, 0x08, 0x09, 0x0A, 0x0C, 0x0D),
 )
+
+_STATE = 0x03
+# Presence, and power that is good: PSU1_PWRGD. A bare "PG" says nothing: Dell's are asserted when it is bad.
+_GOOD_WHEN_ASSERTED = re.compile(r"pres(?!s)|prs|instal|p(wr|ower)?[ _-]?(gd|good|ok)", re.IGNORECASE)
+_BAD_WHEN_ASSERTED = re.compile(r"fail|fault|err|lost|alarm|alert|time[ _-]?out|not[ _-]", re.IGNORECASE)
 
 # "Asserted" and "limit exceeded" name no fault by themselves: it depends on what the sensor watches.
 _DIGITAL: Final[dict[tuple[int, int], dict[int, Severity]]] = {

@@ -7,6 +7,7 @@ import msgspec
 
 from bee_audit.decode import DecodeError
 from bee_audit.decode import pci_extended as extended
+from bee_audit.decode import pci_link_layers as layers
 from bee_audit.decode.pci_capabilities import (
     EXTENDED_END,
     EXTENDED_START,
@@ -74,10 +75,12 @@ class PciConfig(Document):
     ari: extended.AlternativeRouting | None = None
     acs: extended.AccessControl | None = None
     containment: extended.Containment | None = None
-    secondary_express: extended.SecondaryExpress | None = None
-    data_link_feature: extended.DataLinkFeature | None = None
-    physical_layer_16: extended.PhysicalLayer | None = None
-    physical_layer_32: extended.PhysicalLayer | None = None
+    secondary_express: layers.SecondaryExpress | None = None
+    data_link_feature: layers.DataLinkFeature | None = None
+    physical_layer_16: layers.PhysicalLayer | None = None
+    physical_layer_32: layers.PhysicalLayer | None = None
+    physical_layer_64: layers.PhysicalLayer | None = None
+    third_device: layers.ThirdDevice | None = None
     vendor_specific: tuple[extended.VendorSpecific, ...] = ()
     designated_vendor_specific: tuple[extended.VendorSpecific, ...] = ()
     defects: tuple[str, ...] = ()
@@ -193,11 +196,13 @@ _EXTENDED: Mapping[int, tuple[str, Decode]] = {
     0x0D: ("acs", extended.decode_acs),
     0x0E: ("ari", extended.decode_ari),
     0x10: ("sriov", extended.decode_sriov),
-    0x19: ("secondary_express", extended.decode_secondary),
+    0x19: ("secondary_express", layers.decode_secondary),
     0x1D: ("containment", extended.decode_containment),
-    0x25: ("data_link_feature", extended.decode_data_link_feature),
-    0x26: ("physical_layer_16", extended.decode_physical_layer_16),
-    0x2A: ("physical_layer_32", extended.decode_physical_layer_32),
+    0x25: ("data_link_feature", layers.decode_data_link_feature),
+    0x26: ("physical_layer_16", layers.decode_physical_layer_16),
+    0x2A: ("physical_layer_32", layers.decode_physical_layer_32),
+    0x2F: ("third_device", layers.decode_third_device),
+    0x31: ("physical_layer_64", layers.decode_physical_layer_64),
 }
 _BLOCKS: Mapping[int, tuple[str, Decode]] = {
     0x0B: ("vendor_specific", extended.decode_vendor_specific),

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from bee_audit.decode import DecodeError
 from bee_audit.decode.pci_capabilities import EXTENDED_END
@@ -10,8 +11,7 @@ from bee_audit.decode.pci_capabilities import EXTENDED_END
 DEVICES_LIMIT = 65536  # all functions of 256 buses
 
 
-@dataclass(frozen=True)
-class DumpedDevice:
+class DumpedDevice(msgspec.Struct, frozen=True):
     """One device of a dump: full address ("0000:3b:00.0"), the title that lspci gave it, its bytes."""
 
     address: str
@@ -51,11 +51,10 @@ _ROW = re.compile(r"([0-9a-fA-F]{2,3}): ")
 _BYTE = re.compile(r"[0-9a-fA-F]{2}")
 
 
-@dataclass
-class _Dump:
+class _Dump(msgspec.Struct):
     address: str
     title: str
-    data: bytearray = field(default_factory=bytearray)
+    data: bytearray = msgspec.field(default_factory=bytearray)
 
     def add(self, offset: int, row: str) -> None:
         for word in row.split():

@@ -1,4 +1,4 @@
-"""The extended capabilities that judge links and errors, or identify a device (PCIe 6.0 §7.7 to §7.9)."""
+"""The extended capabilities that tell of errors, or identify a device (PCIe 6.0 §7.7 to §7.9)."""
 
 from construct import Array, Int16ul, Int32ul, Int64ul
 
@@ -66,23 +66,6 @@ class Containment(Document):
     source: str | None = None  # bus:device.function that sent the error message
 
 
-class SecondaryExpress(Document):
-    lane_errors: tuple[int, ...] = ()  # lanes that saw an error since last cleared
-
-
-class PhysicalLayer(Document):
-    """Equalization at 16 or 32 GT/s, §7.7.5 and §7.7.6: complete, if the link ran at that speed once."""
-
-    status: tuple[str, ...] = ()
-    parity_mismatch_lanes: tuple[int, ...] = ()
-
-
-class DataLinkFeature(Document):
-    scaled_flow_control: bool
-    exchange_enabled: bool
-    remote_valid: bool
-
-
 _AER = Layout(
     "header" / Int32ul,
     "uncorrectable" / Int32ul,
@@ -118,16 +101,6 @@ _DPC = Layout(
     "status" / Int16ul,
     "source" / Int16ul,
 )
-_SECONDARY = Layout("header" / Int32ul, "control" / Int32ul, "lane_errors" / Int32ul)
-_FEATURE = Layout("header" / Int32ul, "local" / Int32ul, "remote" / Int32ul)
-_PHYSICAL_16 = Layout(
-    "header" / Int32ul,
-    "capabilities" / Int32ul,
-    "control" / Int32ul,
-    "status" / Int32ul,
-    "parity_mismatch" / Int32ul,
-)
-_PHYSICAL_32 = Layout("header" / Int32ul, "capabilities" / Int32ul, "control" / Int32ul, "status" / Int32ul)
 
 
 def decode_aer(data: bytes, offset: int, defects: list[str]) -> ErrorReporting | None:
@@ -227,40 +200,6 @@ def decode_containment(data: bytes, offset: int, defects: list[str]) -> Containm
     )
 
 
-def decode_secondary(data: bytes, offset: int, defects: list[str]) -> SecondaryExpress | None:
-    link = read(_SECONDARY, data, offset, "Secondary PCI Express", defects)
-    return None if link is None else SecondaryExpress(lane_errors=_lanes(link.lane_errors))
-
-
-def decode_physical_layer_16(data: bytes, offset: int, defects: list[str]) -> PhysicalLayer | None:
-    layer = read(_PHYSICAL_16, data, offset, "Physical Layer 16.0 GT/s", defects)
-    if layer is None:
-        return None
-    return PhysicalLayer(
-        status=bits(layer.status, EQUALIZATION), parity_mismatch_lanes=_lanes(layer.parity_mismatch)
-    )
-
-
-def decode_physical_layer_32(data: bytes, offset: int, defects: list[str]) -> PhysicalLayer | None:
-    layer = read(_PHYSICAL_32, data, offset, "Physical Layer 32.0 GT/s", defects)
-    return None if layer is None else PhysicalLayer(status=bits(layer.status, EQUALIZATION))
-
-
-def decode_data_link_feature(data: bytes, offset: int, defects: list[str]) -> DataLinkFeature | None:
-    feature = read(_FEATURE, data, offset, "Data Link Feature", defects)
-    if feature is None:
-        return None
-    return DataLinkFeature(
-        scaled_flow_control=bool(feature.local & 1),
-        exchange_enabled=bool(feature.local >> 31),
-        remote_valid=bool(feature.remote >> 31),
-    )
-
-
-def _lanes(mask: int) -> tuple[int, ...]:
-    return tuple(lane for lane in range(32) if mask >> lane & 1)
-
-
 UNCORRECTABLE_ERRORS = {
     4: "DLP",
     5: "SDES",
@@ -304,7 +243,6 @@ ACCESS_CONTROLS = {
     5: "EgressCtrl",
     6: "DirectTrans",
 }
-EQUALIZATION = {0: "EquComplete", 1: "EquPhase1", 2: "EquPhase2", 3: "EquPhase3", 4: "LinkEquRequest"}
 CONTAINMENT_REASONS = (
     "an uncorrectable error of the port itself",
     "a nonfatal error message from below",

@@ -1,9 +1,10 @@
 """Sensor records: full (IPMI 2.0 rev 1.1, §43.1), compact (§43.2) and event-only (§43.3)."""
 
-from typing import Any
+import struct
+from typing import Any, NamedTuple
 
 import msgspec
-from construct import Array, Bytes, Int8ub, Int16ul, Struct
+from construct import Int8ub, Struct
 
 from bee_audit.decode.ipmi_states import THRESHOLD_TYPE
 from bee_audit.decode.sdr_common import Owner, id_text, need
@@ -48,32 +49,29 @@ class SensorRecord(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind != "event-only" and not self.owner.is_software
 
 
-_SENSOR = Struct(
-    "owner" / Int8ub,
-    "owner_lun" / Int8ub,
-    "number" / Int8ub,
-    "entity_id" / Int8ub,
-    "entity_instance" / Int8ub,
-    "initialization" / Int8ub,
-    "capabilities" / Int8ub,
-    "sensor_type" / Int8ub,
-    "event_type" / Int8ub,
-    "assertion_mask" / Int16ul,
-    "deassertion_mask" / Int16ul,
-    "reading_mask" / Int16ul,
-    "units" / Int8ub,
-    "base_unit" / Int8ub,
-    "modifier_unit" / Int8ub,
-)
-_FULL_TAIL = Struct(
-    "scale" / Bytes(7),  # linearization, M, tolerance, B, accuracy, exponents
-    "analog_flags" / Int8ub,
-    "nominal_and_range" / Bytes(5),
-    "limits" / Array(6, Int8ub),
-    "hysteresis" / Bytes(2),
-    "reserved" / Bytes(2),
-    "oem" / Int8ub,
-)
+class _Sensor(NamedTuple):
+    """Bytes 6 to 23 of full and compact records. By the standard library: a server has hundreds of them."""
+
+    owner: int
+    owner_lun: int
+    number: int
+    entity_id: int
+    entity_instance: int
+    initialization: int
+    capabilities: int
+    sensor_type: int
+    event_type: int
+    assertion_mask: int
+    deassertion_mask: int
+    reading_mask: int
+    units: int
+    base_unit: int
+    modifier_unit: int
+
+
+_SENSOR = struct.Struct("<9B3H3B")
+_SCALE = slice(18, 25)  # linearization, M, tolerance, B, accuracy, exponents
+_LIMITS = slice(31, 37)
 _EVENT_ONLY_HEAD = Struct(
     "owner" / Int8ub,
     "owner_lun" / Int8ub,
@@ -83,7 +81,7 @@ _EVENT_ONLY_HEAD = Struct(
     "sensor_type" / Int8ub,
     "event_type" / Int8ub,
 )
-_SENSOR_BYTES, _FULL_BYTES, _COMPACT_BYTES, _EVENT_ONLY_BYTES = 18, 42, 26, 11
+_FULL_BYTES, _COMPACT_BYTES, _EVENT_ONLY_BYTES = 42, 26, 11
 
 # Threshold access support (capabilities, bits 3:2).
 _NO_LIMITS, _FIXED_LIMITS = 0, 3
@@ -93,15 +91,15 @@ _LIMITS_IN_RECORD = (5, 4, 3, 2, 1, 0)
 
 def decode_full(record_id: int, body: bytes) -> SensorRecord:
     head, common = _sensor(record_id, "full", body, _FULL_BYTES)
-    tail = _FULL_TAIL.parse(body[_SENSOR_BYTES:])
-    scale = decode_scale(head.units, tail.scale)
+    scale = decode_scale(head.units, body[_SCALE])
     access = head.capabilities >> 2 & 0x03
     readable = head.reading_mask & 0x3F
     if access == _NO_LIMITS or head.event_type != THRESHOLD_TYPE:
         readable = 0
     elif access == _FIXED_LIMITS:
         readable = _compared_mask(head)
-    limits = {THRESHOLDS[bit]: tail.limits[_LIMITS_IN_RECORD[bit]] for bit in range(6) if readable >> bit & 1}
+    raw_limits = body[_LIMITS]
+    limits = {THRESHOLDS[bit]: raw_limits[_LIMITS_IN_RECORD[bit]] for bit in range(6) if readable >> bit & 1}
     return SensorRecord(
         **common,
         name=id_text(body, _FULL_BYTES),
@@ -117,10 +115,10 @@ def decode_compact(record_id: int, body: bytes) -> tuple[SensorRecord, ...]:
     return _shared(SensorRecord(**common, name=id_text(body, _COMPACT_BYTES)), body[18], body[19])
 
 
-def _sensor(record_id: int, kind: str, body: bytes, least_bytes: int) -> tuple[Any, dict[str, Any]]:
+def _sensor(record_id: int, kind: str, body: bytes, least_bytes: int) -> tuple[_Sensor, dict[str, Any]]:
     """What full and compact records have in common."""
     need(record_id, kind, body, least_bytes)
-    head = _SENSOR.parse(body)
+    head = _Sensor._make(_SENSOR.unpack_from(body))
     is_threshold = head.event_type & 0x7F == THRESHOLD_TYPE
     compared = _compared_mask(head) if is_threshold else 0
     return head, {
@@ -130,9 +128,9 @@ def _sensor(record_id: int, kind: str, body: bytes, least_bytes: int) -> tuple[A
     }
 
 
-def _compared_mask(head: Any) -> int:
+def _compared_mask(head: _Sensor) -> int:
     """Bits 14:12 of the two event masks: which comparisons Get Sensor Reading returns."""
-    lower, upper = int(head.assertion_mask), int(head.deassertion_mask)
+    lower, upper = head.assertion_mask, head.deassertion_mask
     return lower >> 12 & 0x07 | (upper >> 12 & 0x07) << 3
 
 

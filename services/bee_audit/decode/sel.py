@@ -44,10 +44,10 @@ class SelEntry(msgspec.Struct, frozen=True, kw_only=True):
         return self.owner is not None
 
     @property
-    def sensor(self) -> tuple[int, int, int]:
-        """Which sensor, as (address, channel, number)."""
+    def sensor(self) -> tuple[Owner, int]:
+        """Which sensor: its owner, whose LUN extends the 255 numbers, and its number there."""
         assert self.owner is not None
-        return self.owner.address, self.owner.channel, self.sensor_number
+        return self.owner, self.sensor_number
 
 
 def decode_sel_info(answer: bytes) -> SelInfo:

@@ -7,7 +7,7 @@ from bee_audit.decode.cpu_list import cpu_list, parse_cpu_list
 from bee_audit.rules import Rule
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware, Severity
-from bee_bus.documents.cpus import Cpu, CpusSection
+from bee_bus.documents.cpus import Cpu, CpuPackage, CpusSection
 
 _DISABLED: dict[str, Severity] = {"Disabled By BIOS": "Critical", "Disabled By User": "Warning"}
 
@@ -41,9 +41,12 @@ def disabled(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
 
 
 def not_running(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """Sockets that the firmware says are populated and enabled, and that the kernel does not run."""
+    """Sockets that the firmware says are populated and enabled, and that the kernel does not run.
+
+    Hypervisors list sockets so that they keep for processors to be plugged in.
+    """
     section = hardware.cpus
-    if section is None or section.package_count is None:
+    if section is None or section.virtual_machine or section.package_count is None:
         return
     listed = [cpu for cpu in section.sockets if cpu.populated and cpu.status not in _DISABLED]
     if section.socket_count is not None and len(listed) > section.package_count:
@@ -69,34 +72,61 @@ def cores_missing(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
     section = hardware.cpus
     if section is None or section.virtual_machine:
         return
-    running = {package.package: package for package in section.packages}
-    for cpu in section.sockets:
-        package = running.get(cpu.package) if cpu.package is not None else None
-        enabled = cpu.core_enabled_count
-        if package is None or not enabled or enabled > (cpu.core_count or enabled):
-            continue
-        if package.core_count < enabled:
+    for cpu, package in _lacking_cores(section):
+        yield Finding(
+            rule="cpus.cores-missing",
+            severity="Warning",
+            component=f"cpus/{cpu.id}",
+            where=_where(cpu),
+            message=f"{package.core_count} cores are online, the firmware enabled {cpu.core_enabled_count}",
+            next_step=(
+                "Look in the kernel's log for cores that did not start, and for maxcpus= or offline CPUs;"
+                " if there is neither, replace the processor."
+            ),
+            value=package.core_count,
+        )
+
+
+def running_unlike(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """A processor of which fewer cores or threads run than of others of its model, though none is offline.
+
+    The firmware leaves out cores that failed its self-test, and then counts them as not enabled.
+    """
+    section = hardware.cpus
+    if section is None or section.virtual_machine or _offline(section):
+        return
+    missed = {cpu.package for cpu, _ in _lacking_cores(section)}
+    kinds: dict[tuple[object, ...], list[CpuPackage]] = defaultdict(list)
+    for package in section.packages:
+        kinds[package.model, package.cpuid_family, package.cpuid_model, package.cpuid_stepping].append(
+            package
+        )
+    for packages in kinds.values():
+        best = max((package.core_count, package.thread_count) for package in packages)
+        for package in packages:
+            if (package.core_count, package.thread_count) == best or package.package in missed:
+                continue
+            name = _socket_name(section, package.package)
+            runs = f"{package.core_count} cores and {package.thread_count} threads"
             yield Finding(
-                rule="cpus.cores-missing",
+                rule="cpus.running-unlike-peers",
                 severity="Warning",
-                component=f"cpus/{cpu.id}",
-                where=_where(cpu),
-                message=f"{package.core_count} cores are online, the firmware enabled {enabled}",
+                component="cpus",
+                where=f"{name}, CPUs {package.cpus}",
+                message=f"{name} runs {runs}, others of its model {best[0]} and {best[1]}",
                 next_step=(
-                    "Look in the kernel's log for cores that did not start, and for maxcpus= or offline CPUs;"
-                    " if there is neither, replace the processor."
+                    "Compare the firmware's settings of cores and threads; if they are the same, read the"
+                    " BMC's event log for cores that failed their self-test, and replace the processor."
                 ),
-                value=package.core_count,
+                value=runs,
             )
 
 
 def offline(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """CPUs that are there and do not run, other than threads that are off by choice."""
     section = hardware.cpus
-    if section is None or section.smt in ("off", "forceoff"):
-        return
-    idle = parse_cpu_list(section.present_cpus) - parse_cpu_list(section.online_cpus)
-    if section.online_cpus and idle:
+    idle = _offline(section) if section else set()
+    if section and idle:
         yield Finding(
             rule="cpus.offline",
             severity="Warning",
@@ -172,6 +202,23 @@ def node_without_memory(hardware: Hardware, thresholds: Thresholds) -> Iterator[
             )
 
 
+def _offline(section: CpusSection) -> set[int]:
+    """The CPUs that are there and do not run; none where threads are off, as then half of them do not."""
+    if section.smt in ("off", "forceoff") or not section.online_cpus:
+        return set()
+    return parse_cpu_list(section.present_cpus) - parse_cpu_list(section.online_cpus)
+
+
+def _lacking_cores(section: CpusSection) -> Iterator[tuple[Cpu, CpuPackage]]:
+    """The processors of which the kernel runs fewer cores than the firmware enabled."""
+    running = {package.package: package for package in section.packages}
+    for cpu in section.sockets:
+        package = running.get(cpu.package) if cpu.package is not None else None
+        enabled = cpu.core_enabled_count
+        if package and enabled and package.core_count < enabled <= (cpu.core_count or enabled):
+            yield cpu, package
+
+
 def _where(cpu: Cpu) -> str:
     parts = [cpu.location or cpu.name or cpu.id, cpu.model, f"serial {cpu.serial}" if cpu.serial else None]
     return ", ".join(part for part in parts if part)
@@ -204,6 +251,7 @@ RULES: tuple[Rule, ...] = (
     disabled,
     not_running,
     cores_missing,
+    running_unlike,
     offline,
     microcode,
     unlike,

@@ -35,12 +35,13 @@ def evidence_findings(
             )
         yield from _problems(hardware, run.name)
     for complaint in complaints:
-        yield _unseen(
-            "audit.site-thresholds",
-            "audit",
-            f"The site's thresholds are not in force: {complaint}",
-            "Correct /etc/bee/thresholds.toml and audit again.",
-        )
+        message = f"The site's thresholds are not in force: {complaint}"
+        yield bad_file("audit.site-thresholds", message, "/etc/bee/thresholds.toml")
+
+
+def bad_file(rule: str, message: str, file: str) -> Finding:
+    """A file of the site's that cannot be used: what it would have judged is not known."""
+    return _unseen(rule, "audit", message, f"Correct {file} and audit again.")
 
 
 def _problems(hardware: Hardware, section: str) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Rules over InfiniBand ports. RoCE ports are judged as the Ethernet interfaces that they are."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -15,6 +16,24 @@ JUDGED_COUNTERS = {
     "local_link_integrity_errors": "link integrity errors",
     "excessive_buffer_overrun_errors": "buffer overruns",
 }
+# Old kernels do not tell. A cloud's adapter of its own kind has "Unspecified".
+INFINIBAND = (None, "InfiniBand")
+# As the kernel rounds them (rate_show in drivers/infiniband/core/sysfs.c), halves by names of their own.
+GBPS_OF_FOUR_LANES = {
+    "QDR": 40,
+    "FDR10": 40,
+    "FDR": 56,
+    "EDR": 100,
+    "HDR100": 100,
+    "HDR": 200,
+    "HDR200": 200,
+    "NDR200": 200,
+    "NDR": 400,
+    "NDR400": 400,
+    "XDR": 800,
+}
+_HALF = re.compile(r"\b(HDR(?=[ -]100)|NDR(?=[ -]200))[ -]")  # "HDR 100 InfiniBand (100Gb/s)"
+_SIGNALING = re.compile(rf"\b({'|'.join(GBPS_OF_FOUR_LANES)})\b")
 CLEAN = "Clean or replace the cable and audit again after a day of load; then try another port of the switch."
 
 
@@ -40,7 +59,7 @@ def port_narrow(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
     """A port on one lane has lost the others; one on two may be meant to be split."""
     limit = thresholds["network.infiniband_lanes"]
     for adapter, port in _ports(hardware):
-        if port.state != "ACTIVE" or port.lanes is None:
+        if not _is_linked(port) or port.lanes is None:
             continue
         if port.lanes * 2 < thresholds.number(limit.name):
             yield Finding(
@@ -53,6 +72,35 @@ def port_narrow(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
                 next_step=CLEAN,
                 value=port.lanes,
                 threshold=limit,
+            )
+
+
+def port_slow(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Lanes slower than those of the adapter. How many there are is judged by itself."""
+    for adapter, port in _ports(hardware):
+        product = _product(hardware, adapter)
+        words = _SIGNALING.findall(_HALF.sub(r"\1", product or ""))
+        best = max((GBPS_OF_FOUR_LANES[word] for word in words), default=None)
+        if best is None or not _is_linked(port) or not port.lanes or not port.rate_gbps:
+            continue
+        ability = best * port.lanes / 4
+        if port.rate_gbps < ability:
+            yield Finding(
+                rule="network.infiniband-slow",
+                severity="Warning",
+                component=f"network/{adapter.id}",
+                where=_where(adapter, port),
+                message=f"{adapter.name} port {port.number} runs at {port.rate_gbps:g} Gb/s, "
+                f"the adapter can do {ability:g} on so many lanes ({port.lanes})",
+                next_step=f"Look what the cable and the switch's port can do. {CLEAN}",
+                value=port.rate_gbps,
+                threshold=Threshold(
+                    name="network.infiniband_rate",
+                    value=ability,
+                    unit="Gb/s",
+                    source=f"vital product data of the adapter: {product}",
+                    layer="device",
+                ),
             )
 
 
@@ -75,12 +123,12 @@ def port_errors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
 
 
 def port_unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """One active port slower than those of the same model of adapter."""
+    """One port slower than those of the same model of adapter."""
     rates: dict[tuple[str | None, str | None], list[tuple[InfinibandAdapter, InfinibandPort]]] = defaultdict(
         list
     )
     for adapter, port in _ports(hardware):
-        if port.state == "ACTIVE" and port.rate_gbps:
+        if _is_linked(port) and port.rate_gbps:
             rates[adapter.device_id, adapter.board_id].append((adapter, port))
     for group in rates.values():
         best = max(port.rate_gbps or 0.0 for _, port in group)
@@ -99,7 +147,7 @@ def port_unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Fi
                         name="network.infiniband_unlike_peers",
                         value=best,
                         unit="Gb/s",
-                        source=f"the fastest of the {len(group)} active ports of this model in the machine",
+                        source=f"the fastest of the {len(group)} linked ports of this model in the machine",
                         layer="device",
                     ),
                 )
@@ -110,8 +158,19 @@ def _ports(hardware: Hardware) -> Iterator[tuple[InfinibandAdapter, InfinibandPo
         if adapter.virtual_function:
             continue
         for port in adapter.ports:
-            if port.link_layer != "Ethernet":
+            if port.link_layer in INFINIBAND:
                 yield adapter, port
+
+
+def _is_linked(port: InfinibandPort) -> bool:
+    """Width and rate are settled with the link; a port without a subnet manager stays in INIT."""
+    return port.state in ("INIT", "ARMED", "ACTIVE")
+
+
+def _product(hardware: Hardware, adapter: InfinibandAdapter) -> str | None:
+    """What the adapter calls itself: "ConnectX-6 VPI adapter card, HDR IB (200Gb/s) and 200GbE"."""
+    devices = hardware.pcie.devices if hardware.pcie else ()
+    return next((device.product for device in devices if device.id == adapter.pci_address), None)
 
 
 def _cable(hardware: Hardware, adapter: InfinibandAdapter) -> str | None:

@@ -4,7 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from bee_audit.rules import Rule
-from bee_audit.rules.memory_words import fitted, is_dram, listed, size_in_words, slots_in_words, where
+from bee_audit.rules.memory_words import (
+    fitted,
+    fitted_main_memory,
+    listed,
+    size_in_words,
+    slots_in_words,
+    where,
+)
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware
 from bee_bus.documents.memory import Dimm
@@ -16,8 +23,8 @@ _CHECK_BITS = (8, 16)
 def mixed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Modules that differ from the most common kind: one finding for each other kind."""
     kinds: dict[tuple[object, ...], list[Dimm]] = defaultdict(list)
-    for slot in fitted(hardware):
-        if is_dram(slot) and slot.size_bytes:
+    for slot in fitted_main_memory(hardware):
+        if slot.size_bytes:
             kinds[_kind(slot)].append(slot)
     if len(kinds) < 2:
         return

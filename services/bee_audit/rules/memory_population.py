@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from bee_audit.rules import Rule
-from bee_audit.rules.memory_words import fitted, is_dram, listed, size_in_words, slots_in_words, where
+from bee_audit.rules.memory_words import fitted, listed, main_memory, size_in_words, slots_in_words, where
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware
-from bee_bus.documents.memory import Dimm, MemorySection
+from bee_bus.documents.memory import Dimm
 
 # Slots by channel, for each socket that the slots' names state.
 Channels = dict[str, dict[str, list[Dimm]]]
@@ -75,7 +75,7 @@ def not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
 
 def empty_channels(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Channels without a module, on a socket whose other channels have one."""
-    for socket, channels in _channels(hardware.memory).items():
+    for socket, channels in _channels(hardware).items():
         empty = [name for name, slots in channels.items() if not any(slot.populated for slot in slots)]
         if not empty or len(empty) == len(channels):
             continue
@@ -100,7 +100,7 @@ def empty_channels(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findi
 
 def unbalanced(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Channels in use that hold different amounts; or sockets, where each is even in itself."""
-    sockets = _channels(hardware.memory)
+    sockets = _channels(hardware)
     totals: dict[str, int] = {}
     even = True
     for socket, channels in sockets.items():
@@ -132,21 +132,28 @@ def _unbalanced(message: str, *, where: str) -> Finding:
     )
 
 
-def _channels(section: MemorySection | None) -> Channels:
+def _channels(hardware: Hardware) -> Channels:
     """The board's channels; none when a slot's name does not state its channel, as half the truth is none.
 
     A name that counts slots can look like one that states channels. A real board has several channels for
     each socket, and the same number of slots on each.
     """
-    slots = [slot for slot in section.slots if is_dram(slot)] if section else []
+    slots = main_memory(hardware)
     if not slots or any(slot.channel is None for slot in slots):
         return {}
+    if _has_empty_socket(hardware) and any(slot.socket is None for slot in slots):
+        return {}  # some of these channels are of a processor that is not fitted
     sockets: Channels = defaultdict(lambda: defaultdict(list))
     for slot in slots:
         sockets[slot.socket or ""][slot.channel or ""].append(slot)
     depths = {len(members) for channels in sockets.values() for members in channels.values()}
     plausible = len(depths) == 1 and depths <= {1, 2, 3} and all(len(found) > 1 for found in sockets.values())
     return sockets if plausible else {}
+
+
+def _has_empty_socket(hardware: Hardware) -> bool:
+    sockets = hardware.cpus.sockets if hardware.cpus else ()
+    return not all(socket.populated for socket in sockets)
 
 
 def _of(socket: str) -> str:

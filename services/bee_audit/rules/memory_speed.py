@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bee_audit.rules import Rule
-from bee_audit.rules.memory_words import fitted, is_dram, slots_in_words, where
+from bee_audit.rules.memory_words import fitted_main_memory, slots_in_words, where
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware, Threshold
 from bee_bus.documents.memory import Dimm, MemorySection
@@ -17,7 +17,7 @@ def below_rated(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
     All modules slow in the same way are one finding, as the cause is the board's; else each is one.
     """
     section = hardware.memory
-    slots = [slot for slot in fitted(hardware) if is_dram(slot) and slot.configured_speed_mts]
+    slots = [slot for slot in fitted_main_memory(hardware) if slot.configured_speed_mts]
     if section is None or not slots:
         return
     platform = _platform_limit(section, slots, thresholds)
@@ -43,7 +43,7 @@ def below_rated(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
 
 def unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Modules that run slower than most others in the machine, whatever they are rated for."""
-    slots = [slot for slot in fitted(hardware) if is_dram(slot) and slot.configured_speed_mts]
+    slots = [slot for slot in fitted_main_memory(hardware) if slot.configured_speed_mts]
     if not slots:
         return
     usual = Counter(slot.configured_speed_mts for slot in slots).most_common(1)[0][0] or 0
@@ -81,34 +81,51 @@ def _subject(group: list[Dimm]) -> str:
 
 
 def _platform_limit(section: MemorySection, slots: list[Dimm], thresholds: Thresholds) -> Threshold | None:
-    """The speed that the processor's maker allows for as many modules on a channel, where it is on record."""
-    series = _series(section.processor or "")
-    names = [f"memory.controller_mts_{series}"]
-    if _modules_per_channel(slots) > 1:
-        names.insert(0, f"{names[0]}_2dpc")
-    known = thresholds.names()
-    return next((thresholds[name] for name in names if name in known), None)
+    """The speed that the processor's maker allows for as many modules on a channel, where it is on record.
 
-
-def _series(model: str) -> str:
-    """The digits that state tier and generation: xeon_64 for a Gold 6430, epyc_9004 for an EPYC 9654,
-    xeon_e5_v4 for an E5-2680 v4; the first E5 have no "v1".
+    The lowest of what is said of the series and of the model: some models are slower than their series.
     """
-    xeon = re.search(r"xeon\(r\)\s+(?:bronze|silver|gold|platinum)\s+(\d\d)\d\d", model, re.IGNORECASE)
+    names = [f"memory.controller_mts_{name}" for name in _processor_names(section.processor or "")]
+    if _modules_per_channel(section, slots) > 1:
+        names += [f"{name}_2dpc" for name in names]
+    known = set(thresholds.names()).intersection(names)
+    return min(
+        (thresholds[name] for name in sorted(known)),
+        key=lambda limit: thresholds.number(limit.name),
+        default=None,
+    )
+
+
+def _processor_names(model: str) -> tuple[str, ...]:
+    """The series and, where it may be a slower one of it, the model: xeon_64 and xeon_6430 for a Gold 6430,
+    xeon_6_67p for a Xeon 6767P, epyc_9004 for an EPYC 9654, xeon_e5_v4 for an E5-2680 v4; the first E5 have
+    no "v1".
+    """
+    xeon = re.search(
+        r"xeon\(r\)\s+(?:bronze|silver|gold|platinum)\s+((\d\d)\d\d[a-z]*)", model, re.IGNORECASE
+    )
     if xeon:
-        return f"xeon_{xeon[1]}"
+        return f"xeon_{xeon[2]}", f"xeon_{xeon[1].lower()}"
+    if re.search(r"xeon\(r\)\s+(?:cpu\s+)?max\s+94\d\d", model, re.IGNORECASE):
+        return ("xeon_max_94",)
+    xeon_6 = re.search(r"xeon\(r\)\s+(6\d)\d\d(p|e)", model, re.IGNORECASE)
+    if xeon_6:
+        return (f"xeon_6_{xeon_6[1]}{xeon_6[2].lower()}",)
     e5 = re.search(r"xeon\(r\)\s+cpu\s+e5-\d{4}\w?(?:\s+v(\d))?", model, re.IGNORECASE)
     if e5:
-        return f"xeon_e5_v{e5[1] or 1}"
+        return (f"xeon_e5_v{e5[1] or 1}",)
     epyc = re.search(r"epyc\s+(\d)\w\w(\d)", model, re.IGNORECASE)
-    return f"epyc_{epyc[1]}00{epyc[2]}" if epyc else "unknown"
+    return (f"epyc_{epyc[1]}00{epyc[2]}",) if epyc else ()
 
 
-def _modules_per_channel(slots: list[Dimm]) -> int:
-    """The most on one channel; two where the channels are not known, as then the lower limit may hold."""
+def _modules_per_channel(section: MemorySection, slots: list[Dimm]) -> int:
+    """The most on one channel, persistent ones too; two where the channels are not known, as then the lower
+    limit may hold.
+    """
     if any(slot.channel is None for slot in slots):
         return 2
-    return max(Counter((slot.socket, slot.channel) for slot in slots).values())
+    placed = [slot for slot in section.slots if slot.populated and slot.channel is not None]
+    return max(Counter((slot.socket, slot.channel) for slot in placed).values())
 
 
 RULES: tuple[Rule, ...] = (below_rated, unlike_peers)

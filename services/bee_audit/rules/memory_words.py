@@ -1,11 +1,15 @@
 """Memory slots in words that a person at the open machine can use."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from bee_bus.documents.audit import Hardware
 from bee_bus.documents.memory import Dimm
 
 GIB = 1 << 30
+_NOT_MODULES = ("Logical non-volatile device", "HBM", "HBM2", "HBM3")
+_PERSISTENT = ("NVDIMM", "Intel Optane")
+_MADE_UP = re.compile(r"qemu|vmware|microsoft", re.IGNORECASE)
 
 
 def fitted(hardware: Hardware) -> list[Dimm]:
@@ -13,9 +17,28 @@ def fitted(hardware: Hardware) -> list[Dimm]:
     return [slot for slot in hardware.memory.slots if slot.populated] if hardware.memory else []
 
 
-def is_dram(slot: Dimm) -> bool:
-    """Ordinary memory: no NVDIMM, Optane or flash, which are rightly unlike the rest."""
-    return slot.type != "Logical non-volatile device" and (slot.technology or "DRAM") in ("DRAM", "Unknown")
+def main_memory(hardware: Hardware) -> list[Dimm]:
+    """The slots of ordinary memory, empty ones too.
+
+    Left out is what is rightly unlike the rest: persistent memory, stacks in the processor's package, memory
+    on CXL cards, and what hypervisors make up. What the firmware names no technology of is ordinary memory.
+    """
+    section = hardware.memory
+    cards = (
+        {array.id for array in section.arrays if array.location == "CXL Add-on Card"} if section else set()
+    )
+    return [
+        slot
+        for slot in (section.slots if section else ())
+        if slot.type not in _NOT_MODULES
+        and not (slot.technology or "").startswith(_PERSISTENT)
+        and not _MADE_UP.search(slot.vendor or "")
+        and slot.array not in cards
+    ]
+
+
+def fitted_main_memory(hardware: Hardware) -> list[Dimm]:
+    return [slot for slot in main_memory(hardware) if slot.populated]
 
 
 def where(slot: Dimm) -> str:

@@ -1,12 +1,13 @@
 """Rules over network interfaces, and the table of all of the area. A port without a cable is no fault."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from bee_audit.rules import Rule
-from bee_audit.rules.infiniband import port_down, port_errors, port_narrow, port_unlike_peers
+from bee_audit.rules.infiniband import port_down, port_errors, port_narrow, port_slow, port_unlike_peers
+from bee_audit.rules.network_ports import ports, where
 from bee_audit.rules.thresholds import Thresholds
+from bee_audit.rules.transceivers import past_alarm
 from bee_bus.documents.audit import Finding, Hardware, Threshold
 from bee_bus.documents.network import NetworkInterface
 
@@ -15,21 +16,26 @@ FILLER_MACS = (
     *("00:01:02:03:04:05", "00:11:22:33:44:55", "01:02:03:04:05:06", "12:34:56:78:9a:bc"),
     *("88:88:88:88:87:88", "00:e0:4c:68:00:01", "00:e0:4c:00:00:01"),
 )
-# Interfaces of an adapter in switch mode that stand for one of its functions, not for a port.
-_STAND_IN = re.compile(r"pf\d+(?:vf|sf)\d+|hpf")
+GIGABIT, TEN_GIGABIT = 1000, 10000  # Mb/s
 CABLE = "Reseat or replace cable and transceiver, and try another port of the switch."
 
 
 def link_slow(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """A link slower than its ends allow, as with a broken pair in the cable."""
-    for interface in _ports(hardware):
+    """A link slower than its ends allow, as with a broken pair in the cable.
+
+    Drivers list what a port can do with any transceiver; the one that is plugged in may do less.
+    """
+    for interface in ports(hardware):
         speed, own, partner = interface.speed_mbps, interface.max_speed_mbps, interface.partner_speed_mbps
         if not interface.carrier or speed is None or own is None:
             continue
-        ability = min(own, partner) if partner is not None else own
-        if speed >= ability:
+        module = interface.transceiver
+        plugged = module.max_speed_mbps if module and module.checksum_valid else None
+        ability = min(one for one in (own, plugged, partner) if one is not None)
+        if speed >= ability or (partner is None and speed >= GIGABIT and _is_twisted_pair(interface)):
             continue
-        allowed = "both ends can do" if partner is not None else "the port can do"
+        own_side = "the port and its transceiver" if plugged is not None else "the port"
+        allowed = "both ends can do" if partner is not None else f"{own_side} can do"
         yield Finding(
             rule="network.link-slow",
             severity="Warning",
@@ -44,14 +50,16 @@ def link_slow(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
                 name="network.link_speed",
                 value=ability,
                 unit="Mb/s",
-                source="link modes of the port" + (" and of the other end" if partner is not None else ""),
+                source="link modes of the port"
+                + (", standard of its transceiver" if plugged is not None else "")
+                + (" and those of the other end" if partner is not None else ""),
                 layer="device",
             ),
         )
 
 
 def half_duplex(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    for interface in _ports(hardware):
+    for interface in ports(hardware):
         if interface.carrier and interface.duplex == "half":
             yield Finding(
                 rule="network.half-duplex",
@@ -67,7 +75,7 @@ def half_duplex(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
 def crc_errors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     limit = thresholds["network.crc_error_ratio"]
     minimum = thresholds.number("network.crc_errors_minimum")
-    for interface in _ports(hardware):
+    for interface in ports(hardware):
         errors = interface.errors
         count = (errors.rx_crc_errors if errors else None) or 0
         ratio = count / max(1, (errors.rx_packets if errors else None) or 0, count)
@@ -87,7 +95,7 @@ def crc_errors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
 
 def link_losses(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     limit = thresholds["network.link_losses"]
-    for interface in _ports(hardware):
+    for interface in ports(hardware):
         count = (interface.errors.carrier_down_count if interface.errors else None) or 0
         if count > thresholds.number(limit.name):
             yield Finding(
@@ -104,7 +112,7 @@ def link_losses(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
 
 def filler_mac(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """An address that nobody assigned: the adapter's own memory is empty or damaged."""
-    for interface in _ports(hardware):
+    for interface in ports(hardware):
         mac = interface.permanent_mac or interface.mac
         if mac is None:
             continue
@@ -126,22 +134,26 @@ def filler_mac(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
 
 
 def duplicate_mac(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """Two adapters with one address. Bonds share one on purpose, so that the permanent one counts."""
+    """Two adapters with one address. Bonds share one on purpose, so that the permanent one counts.
+
+    In clouds a virtual function has the address of the interface that it is a part of.
+    """
     owners: dict[str, list[NetworkInterface]] = defaultdict(list)
-    for interface in _ports(hardware):
+    for interface in ports(hardware):
         mac = interface.permanent_mac
         if mac is None and interface.mac_assignment in (None, "permanent") and interface.bond is None:
             mac = interface.mac
         if mac is not None and not _is_filler(mac):
             owners[mac].append(interface)
     for mac, interfaces in owners.items():
-        for interface in interfaces[1:]:
+        wholes = [one for one in interfaces if one.bond not in {other.id for other in interfaces}]
+        for interface in wholes[1:]:
             yield Finding(
                 rule="network.duplicate-mac",
                 severity="Warning",
                 component=f"network/{interface.id}",
                 where=where(interface, hardware),
-                message=f"{interface.id} has the same MAC address {mac} as {interfaces[0].id}",
+                message=f"{interface.id} has the same MAC address {mac} as {wholes[0].id}",
                 next_step="Have the MAC address of one of them written anew by the vendor's tool.",
                 value=mac,
             )
@@ -150,7 +162,7 @@ def duplicate_mac(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
 def firmware_unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Identical adapters with different firmware."""
     peers: dict[tuple[str | None, ...], list[NetworkInterface]] = defaultdict(list)
-    for interface in _ports(hardware):
+    for interface in ports(hardware):
         if interface.firmware is not None and interface.device_id is not None:
             kind = (
                 *(interface.vendor_id, interface.device_id),
@@ -184,7 +196,7 @@ def firmware_unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterato
 def speed_unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Of drivers that do not tell what a port can do, its peers tell."""
     peers: dict[tuple[str | None, ...], list[NetworkInterface]] = defaultdict(list)
-    for interface in _ports(hardware):
+    for interface in ports(hardware):
         if interface.max_speed_mbps is not None or interface.device_id is None:
             continue
         if interface.carrier and interface.speed_mbps:
@@ -214,24 +226,16 @@ def speed_unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[F
             )
 
 
-def where(interface: NetworkInterface, hardware: Hardware) -> str:
-    """For hands: "eth2, 0000:3b:00.0 in SLOT 4, MAC 0c:42:a1:00:00:01"."""
-    parts = [interface.id]
-    if interface.pci_address is not None:
-        devices = hardware.pcie.devices if hardware.pcie else ()
-        slot = next((device.location for device in devices if device.id == interface.pci_address), None)
-        parts.append(f"{interface.pci_address} in {slot}" if slot else interface.pci_address)
-    if interface.mac is not None:
-        parts.append(f"MAC {interface.mac}")
-    return ", ".join(parts)
+def _is_twisted_pair(interface: NetworkInterface) -> bool:
+    """Whether the cable has four pairs, which 1 Gb/s needs whole: a broken one leaves 100 Mb/s.
 
-
-def _ports(hardware: Hardware) -> Iterator[NetworkInterface]:
-    """The ports of the machine's own adapters: no virtual functions, no USB links to a BMC, no tunnels."""
-    for interface in hardware.network.interfaces if hardware.network else ():
-        own = interface.physical and not interface.virtual_function and interface.bus != "usb"
-        if own and interface.type == "ethernet" and not _STAND_IN.search(interface.port_name or ""):
-            yield interface
+    So above it the switch decides. That of a management network has 1 Gb/s, for ports that could do ten times
+    that, and most drivers of such ports do not tell what the other end offers.
+    """
+    plugged = interface.transceiver
+    if plugged is not None:
+        return plugged.connector == "RJ45"
+    return interface.connector == "twisted pair" and (interface.max_speed_mbps or 0) <= TEN_GIGABIT
 
 
 def _is_filler(mac: str) -> bool:
@@ -260,8 +264,10 @@ RULES: tuple[Rule, ...] = (
     duplicate_mac,
     firmware_unlike_peers,
     speed_unlike_peers,
+    past_alarm,
     port_down,
     port_narrow,
+    port_slow,
     port_errors,
     port_unlike_peers,
 )

@@ -4,7 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from bee_audit.rules.pci_places import BRIDGE, component, lower_ends, saves_power_by_speed, where
+import msgspec
+
+from bee_audit.rules.pci_places import (
+    BRIDGE,
+    below_hypervisor,
+    component,
+    lower_ends,
+    saves_power_by_speed,
+    takes_whole_slot,
+    where,
+)
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware, Severity, Threshold
 from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection
@@ -27,7 +37,7 @@ def link_width(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Width is negotiated when a link comes up and stays: fewer lanes than both ends have is a fault."""
     for device, link in _links(hardware):
         current, ability = link.current_width, link.ability_width
-        if not current or ability is None or current >= ability or _all_of_slot(link):
+        if not current or ability is None or current >= ability or takes_whole_slot(link):
             continue
         yield Finding(
             rule="pcie.link-width",
@@ -168,14 +178,22 @@ def _odd_ones(group: list[tuple[PcieDevice, PcieLink]], section: PcieSection) ->
 
 def _links(hardware: Hardware) -> Iterator[tuple[PcieDevice, PcieLink]]:
     if hardware.pcie is not None:
+        unseen = below_hypervisor(hardware.pcie)
         for device in lower_ends(hardware.pcie):
             if device.link is not None:
-                yield device, device.link
+                yield device, _alone(device.link) if device.id in unseen else device.link
 
 
-def _all_of_slot(link: PcieLink) -> bool:
-    """A wide card that uses all lanes of a narrower slot, as the firmware's table has it: no fault."""
-    return bool(link.slot_width and link.current_width and link.current_width >= link.slot_width)
+def _alone(link: PcieLink) -> PcieLink:
+    """The device's own end, without what a port says that is not the other end."""
+    return msgspec.structs.replace(
+        link,
+        port_max_speed_gtps=None,
+        port_max_width=None,
+        ability_speed_gtps=None,
+        ability_width=None,
+        target_speed_gtps=None,
+    )
 
 
 def _slow(device: PcieDevice, link: PcieLink, current: float, ability: float) -> tuple[Severity, str, str]:
@@ -201,7 +219,11 @@ def _idle_gpu(link: PcieLink, current: float, ability: float) -> tuple[Severity,
 
 
 def _reaches_width(link: PcieLink) -> bool:
-    return link.ability_width is None or (link.current_width or 0) >= link.ability_width or _all_of_slot(link)
+    return (
+        link.ability_width is None
+        or (link.current_width or 0) >= link.ability_width
+        or takes_whole_slot(link)
+    )
 
 
 def _reaches_speed(link: PcieLink) -> bool:

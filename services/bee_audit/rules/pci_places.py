@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from bee_audit.decode.pci_express import DOWNSTREAM_PORTS
 from bee_bus.documents.audit import Hardware
-from bee_bus.documents.pcie import PcieDevice, PcieSection
+from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection
+from bee_machine.ports import is_made_up
 
 BRIDGE = "0604"
 GPU_CLASSES = ("03", "12")  # display controllers, processing accelerators
@@ -31,13 +32,26 @@ def lower_ends(section: PcieSection) -> Iterator[PcieDevice]:
     Ports that lead downstream are the upper ends of theirs, and virtual functions have none.
     """
     seen = set()
+    ports = {device.id for device in section.devices if device.kind in DOWNSTREAM_PORTS}
     for device in section.devices:
         if device.link is None or not device.answers or leads_down(device):
             continue
-        card = device.id.rpartition(".")[0]
+        # A port has one link. The addresses alone do not say so: with ARI function 8 looks like a device.
+        card = device.parent if device.parent in ports else device.id.rpartition(".")[0]
         if card not in seen and device.power_state != SUSPENDED:
             seen.add(card)
             yield device
+
+
+def below_hypervisor(section: PcieSection) -> frozenset[str]:
+    """Devices whose other end is not that of their link: they are passed through from the host."""
+    made_up = {device.id for device in section.devices if is_made_up(device.vendor_id, device.device_id)}
+    return frozenset(device.id for device in section.devices if device.parent in made_up)
+
+
+def takes_whole_slot(link: PcieLink) -> bool:
+    """A wide card that uses all lanes of a narrower slot, as the firmware's table has it: no fault."""
+    return bool(link.slot_width and link.current_width and link.current_width >= link.slot_width)
 
 
 def leads_down(device: PcieDevice) -> bool:

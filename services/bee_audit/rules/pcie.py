@@ -15,11 +15,14 @@ from bee_audit.rules.pci_slots import (
 )
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware
+from bee_bus.documents.pcie import PcieDevice
 
 # What is behind these would be missing from the inventory: disks and network ports.
 NEEDS_DRIVER = {"01": "the disks behind it were", "02": "its network ports were"}
 # These take a device to hand it to somebody else, and show nothing of it.
 HANDING_ON = ("vfio-pci", "pci-stub", "xen-pciback", "uio_pci_generic", "igb_uio")
+# What NVIDIA's network chips are called in pci.ids while they wait for a firmware (15b3:0191 to 0282).
+RECOVERY = "flash recovery"
 
 
 def device_lost(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
@@ -50,6 +53,8 @@ def driver_missing(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findi
             continue
         if device.driver is not None and device.driver not in HANDING_ON:
             continue
+        if _in_recovery(device):
+            continue
         state = "no driver has taken it" if device.driver is None else f"{device.driver} keeps it for others"
         yield Finding(
             rule="pcie.driver-missing",
@@ -64,6 +69,26 @@ def driver_missing(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findi
         )
 
 
+def firmware_not_started(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """A ConnectX or BlueField whose firmware does not start shows as another device, one without ports."""
+    for device in devices_of(hardware):
+        if _in_recovery(device):
+            yield Finding(
+                rule="pcie.firmware-not-started",
+                severity="Critical",
+                component=component(device),
+                where=where(device),
+                message=f"{device.name}: its firmware did not start, so that its ports are not there",
+                next_step="Switch the machine off and on at its supply. If it stays so, see that no jumper "
+                "holds the card in recovery, burn its firmware anew (mstflint), or replace it.",
+                value=f"{device.vendor_id}:{device.device_id}",
+            )
+
+
+def _in_recovery(device: PcieDevice) -> bool:
+    return RECOVERY in (device.model or "").lower()
+
+
 RULES: tuple[Rule, ...] = (
     link_width,
     link_speed,
@@ -76,6 +101,7 @@ RULES: tuple[Rule, ...] = (
     error_status,
     device_lost,
     driver_missing,
+    firmware_not_started,
     slot_not_seen,
     onboard_not_seen,
     card_without_link,

@@ -50,8 +50,12 @@ def fault(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
 
 
 def unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
-    """Supplies of different rating or model in one machine: they do not share the load as they should."""
+    """Supplies of different rating or model in one machine: they do not share the load as they should.
+
+    Where one's own data cannot be read, what the firmware says of it may be worded otherwise: it is no peer.
+    """
     present = [psu for psu in _psus(hardware) if psu.present is not False]
+    present = [psu for psu in present if psu.fru] or present
     ratings = [(psu, f"{psu.capacity_watts} W") for psu in present if psu.capacity_watts]
     models = [(psu, model) for psu in present if (model := psu.model or psu.part_number)]
     yield from _odd("psus.rating-unlike-peers", "is rated", ratings)

@@ -12,5 +12,5 @@ LIMITS_FOLDER = Path(__file__).parent / "limits"
 
 @cache
 def built_in() -> Thresholds:
-    """The thresholds that the audit ships, of every area but the GPUs', which org.bee.Gpu1 judges."""
-    return from_files(sorted(LIMITS_FOLDER.glob("*.toml")), elsewhere=["gpus"])
+    """The thresholds that the audit ships; the GPUs' and the runs' are with org.bee.Gpu1 and org.bee.Sat1."""
+    return from_files(sorted(LIMITS_FOLDER.glob("*.toml")), elsewhere=["gpus", "sat", "gpu_stress"])

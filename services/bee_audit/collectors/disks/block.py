@@ -81,6 +81,8 @@ def with_report(disk: Disk, report: SmartReport) -> Disk:
     """The disk with what smartctl says of it, which knows the disk better than the kernel does."""
     rotation = report.rotation_rate_rpm
     kind = disk.kind if rotation is None else "ssd" if rotation == 0 else "hdd"
+    if rotation == 0 and report.protocol == "SCSI":
+        kind = disk.kind or kind  # smartctl prints 0 for "not reported" too, which the kernel tells apart
     transport = report.transport if disk.transport in (None, "scsi") else disk.transport
     return msgspec.structs.replace(
         disk,

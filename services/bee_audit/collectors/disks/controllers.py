@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -27,8 +26,7 @@ STORCLI = ("storcli64", "storcli", "perccli64", "perccli")
 MPT_DRIVERS = ("mpt2sas", "mpt3sas")
 
 
-@dataclass(frozen=True)
-class Controllers:
+class Controllers(msgspec.Struct, frozen=True):
     found: tuple[StorageController, ...]
     problems: tuple[str, ...]
 

@@ -4,7 +4,8 @@ import asyncio
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from bee_machine import Entry, Machine
 
@@ -33,8 +34,7 @@ _GBIT = re.compile(r"([\d.]+) Gbit")
 _AHCI_SPEEDS_GBPS = {1: 1.5, 2: 3.0, 3: 6.0}
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(msgspec.Struct, frozen=True):
     """One reading of sysfs and of the udev database."""
 
     blocks: tuple[Entry, ...]

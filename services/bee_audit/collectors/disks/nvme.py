@@ -32,7 +32,7 @@ from bee_audit.decode.nvme import (
     decode_self_tests,
 )
 from bee_bus.documents.storage import Disk, Namespace
-from bee_machine import ControlError, Entry, Machine
+from bee_machine import ControlError, Entry, Machine, Question
 from bee_machine.controls.nvme import (
     ERROR_LOG,
     FIRMWARE_LOG,
@@ -66,7 +66,7 @@ async def _read_drive(machine: Machine, kernel: Kernel, smartctl: Smartctl, entr
             disk, health_unread=f"the kernel has given the drive up: it is {disk.state}"
         )
     try:
-        return await _with_pages(machine, disk)
+        return await machine.converse(f"/dev/{disk.id}", _with_pages(disk))
     except (ControlError, DecodeError) as error:
         reason = str(error) if isinstance(error, DecodeError) else error.strerror or str(error)
         if isinstance(error, ControlError) and error.errno == errno.ETIMEDOUT:
@@ -133,10 +133,13 @@ def _namespaces(controller: Entry, kernel: Kernel) -> Iterable[Namespace]:
             )
 
 
-async def _with_pages(machine: Machine, disk: Disk) -> Disk:
-    """Raises ControlError or DecodeError when the pages that every drive must have cannot be read."""
-    identity_page = decode_controller(await _ask(machine, disk, identify(IDENTIFY_CONTROLLER)))
-    health = decode_health(await _ask(machine, disk, get_log_page(HEALTH_LOG, HEALTH_BYTES)))
+async def _with_pages(disk: Disk) -> Disk:
+    """The conversation with a drive.
+
+    Raises ControlError or DecodeError when the pages that every drive must have cannot be read.
+    """
+    identity_page = decode_controller(await _ask(identify(IDENTIFY_CONTROLLER)))
+    health = decode_health(await _ask(get_log_page(HEALTH_LOG, HEALTH_BYTES)))
     warnings = health.critical_warning
     found = msgspec.structs.replace(
         disk,
@@ -157,35 +160,35 @@ async def _with_pages(machine: Machine, disk: Disk) -> Disk:
         available_spare_percent=health.available_spare_percent,
         nvme=health,
     )
-    return await _with_optional_pages(machine, found, identity_page)
+    return await _with_optional_pages(found, identity_page)
 
 
-async def _with_optional_pages(machine: Machine, disk: Disk, controller: NvmeController) -> Disk:
+async def _with_optional_pages(disk: Disk, controller: NvmeController) -> Disk:
     """What a drive may refuse without being judged by it."""
     entries = min(controller.error_log_entries, ERRORS_READ)
     errors = None
     if disk.nvme is not None and disk.nvme.error_log_entries:
-        errors = await _ask_or_none(machine, disk, get_log_page(ERROR_LOG, entries * ERROR_ENTRY_BYTES))
-    firmware = await _ask_or_none(machine, disk, get_log_page(FIRMWARE_LOG, FIRMWARE_BYTES))
+        errors = await _ask_or_none(get_log_page(ERROR_LOG, entries * ERROR_ENTRY_BYTES))
+    firmware = await _ask_or_none(get_log_page(FIRMWARE_LOG, FIRMWARE_BYTES))
     tests = None
     if controller.self_test_supported:
-        tests = await _ask_or_none(machine, disk, get_log_page(SELF_TEST_LOG, SELF_TEST_BYTES))
+        tests = await _ask_or_none(get_log_page(SELF_TEST_LOG, SELF_TEST_BYTES))
     log = _decoded(decode_self_tests, tests)
     if log is not None:
         log = msgspec.structs.replace(log, extended_minutes=controller.extended_self_test_minutes)
     return msgspec.structs.replace(
         disk,
-        namespaces=tuple([await _with_use(machine, disk, space) for space in disk.namespaces]),
+        namespaces=tuple([await _with_use(space) for space in disk.namespaces]),
         nvme_errors=_decoded(decode_errors, errors) or (),
         firmware_slots=_decoded(decode_firmware_slots, firmware) or (),
         self_tests=log,
     )
 
 
-async def _with_use(machine: Machine, disk: Disk, space: Namespace) -> Namespace:
+async def _with_use(space: Namespace) -> Namespace:
     if space.number is None:
         return space
-    page = await _ask_or_none(machine, disk, identify(IDENTIFY_NAMESPACE, namespace=space.number))
+    page = await _ask_or_none(identify(IDENTIFY_NAMESPACE, namespace=space.number))
     found = _decoded(decode_namespace, page)
     return msgspec.structs.replace(space, used_bytes=found.used_bytes) if found is not None else space
 
@@ -197,14 +200,12 @@ def _decoded(decode: Callable[[bytes], T], page: bytes | None) -> T | None:
         return None
 
 
-async def _ask(machine: Machine, disk: Disk, command: AdminCommand) -> bytes:
-    return await machine.control(
-        f"/dev/{disk.id}", OPERATION, command.pack(), deadline_seconds=DEADLINE_SECONDS
-    )
+async def _ask(command: AdminCommand) -> bytes:
+    return await Question(OPERATION, command.pack(), DEADLINE_SECONDS)
 
 
-async def _ask_or_none(machine: Machine, disk: Disk, command: AdminCommand) -> bytes | None:
+async def _ask_or_none(command: AdminCommand) -> bytes | None:
     try:
-        return await _ask(machine, disk, command)
+        return await _ask(command)
     except ControlError:
         return None

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+
+import msgspec
 
 from bee_audit.decode import DecodeError
 from bee_audit.decode.smartctl import ScannedDevice, SmartReport, decode_report, decode_scan
@@ -15,14 +16,13 @@ EVERYTHING = ("-x", "-j")
 VERDICT = ("-i", "-H", "-A", "-j")  # no log pages, which is where disks and bridges hang
 
 
-@dataclass
-class Smartctl:
+class Smartctl(msgspec.Struct):
     """smartctl on one machine; ``problems`` collects what went wrong with the tool, not with a disk."""
 
     machine: Machine
-    problems: list[str] = field(default_factory=list)
-    missing_for: list[str] = field(default_factory=list)
-    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
+    problems: list[str] = []
+    missing_for: list[str] = []
+    _turns: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
 
     async def report(self, device: str, kind: str | None = None) -> SmartReport | str:
         """What the disk says, or why nothing could be had of it.

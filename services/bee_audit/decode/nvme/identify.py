@@ -1,11 +1,10 @@
 """Identify Controller and Identify Namespace."""
 
-from dataclasses import dataclass
-
+import msgspec
 from construct import Array, Bytes, Int8ul, Int16ul, Int32ul, Int64ul, Seek, Struct
 
 from bee_audit.decode import DecodeError
-from bee_audit.decode.disk_text import ascii_text, saturated
+from bee_audit.decode.disk_text import LOWEST_LIMIT_CELSIUS, ascii_text, saturated
 from bee_audit.decode.filler import genuine
 from bee_audit.decode.nvme.page import Int128ul, celsius, parse
 
@@ -44,12 +43,11 @@ _NAMESPACE = Struct(  # NVM command set 1.0 fig. 97
     "formats" / Int8ul,
     "format" / Int8ul,
     Seek(128),
-    "lba_formats" / Array(64, _LBA_FORMAT),
+    "lba_formats" / Array(64, Bytes(_LBA_FORMAT.sizeof())),  # of which one is in use
 )
 
 
-@dataclass(frozen=True)
-class NvmeController:
+class NvmeController(msgspec.Struct, frozen=True):
     vendor_id: int
     model: str | None
     serial: str | None
@@ -78,8 +76,8 @@ def decode_controller(data: bytes) -> NvmeController:
         version=_version(page.version),
         total_bytes=saturated(page.total_bytes) or None,
         unallocated_bytes=saturated(page.unallocated_bytes) if page.total_bytes else None,
-        warning_celsius=celsius(page.warning_kelvin),
-        critical_celsius=celsius(page.critical_kelvin),
+        warning_celsius=_limit_celsius(page.warning_kelvin),
+        critical_celsius=_limit_celsius(page.critical_kelvin),
         error_log_entries=page.error_log_entries + 1,
         self_test_supported=bool(page.optional_admin_commands & _SELF_TEST_SUPPORTED),
         extended_self_test_minutes=page.extended_self_test_minutes or None,
@@ -87,8 +85,13 @@ def decode_controller(data: bytes) -> NvmeController:
     )
 
 
-@dataclass(frozen=True)
-class NvmeNamespace:
+def _limit_celsius(kelvin: int) -> int | None:
+    """What no drive in use stays below is filler and not its limit, as with other disks."""
+    degrees = celsius(kelvin)
+    return degrees if degrees is not None and degrees >= LOWEST_LIMIT_CELSIUS else None
+
+
+class NvmeNamespace(msgspec.Struct, frozen=True):
     size_bytes: int
     used_bytes: int
     logical_block_bytes: int
@@ -100,7 +103,7 @@ def decode_namespace(data: bytes) -> NvmeNamespace | None:
     if not page.size_blocks:
         return None
     index = page.format & 0xF | (page.format >> 5 & 0x3) << 4
-    shift = page.lba_formats[index].data_shift
+    shift = _LBA_FORMAT.parse(page.lba_formats[index]).data_shift
     if not 9 <= shift <= 32:
         raise DecodeError(f"Identify Namespace: LBA format {index} has blocks of 2^{shift} bytes")
     return NvmeNamespace(

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from bee_audit.decode.disk_text import clean
 
@@ -12,8 +13,7 @@ LINES_READ = 20_000
 CHARACTERS_READ = 500  # of a line
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """``name`` in small letters; a line that names nothing has its text there, and no value."""
 
     indent: int

@@ -5,7 +5,6 @@ The first gives controllers, volumes and a line per drive; the second what each 
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -21,8 +20,7 @@ _CELSIUS = re.compile(r"(-?\d+) ?C\b")
 _SECTORS = re.compile(r"\[0x([0-9a-f]{1,16}) Sectors\]", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class _Counts:
+class _Counts(msgspec.Struct, frozen=True):
     """What `show all` of one drive adds to its line in the list."""
 
     serial: str | None

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from bee_audit.decode.disk_text import LOWEST_LIMIT_CELSIUS
 from bee_audit.decode.loose_json import JsonValue
+from bee_bus.ata_counters import VOID_THRESHOLDS
 from bee_bus.documents.disk_health import AtaHealth, SelfTest, SelfTestLog, SmartAttribute
 
 # How smartctl prints raw values whose low part is a count (atacmds.cpp): "8", "8 (1 2)", "8 (Average 9)",
@@ -13,6 +15,12 @@ _COUNT = re.compile(r"(\d+)(?: \(.*\))?")
 _THREE_WORDS = re.compile(r"\d+ \d+ (\d+)")
 _HOURS = re.compile(r"(\d+)h\+")
 COMMAND_TIMEOUT = 188
+# Attributes of flash whose value falls from 100 to 1 with the share of its life that is left, by the names of
+# smartctl's drive database; their numbers differ from vendor to vendor.
+LIFE_LEFT = (
+    *("Media_Wearout_Indicator", "Wear_Leveling_Count", "Percent_Lifetime_Remain", "Percent_Life_Remaining"),
+    *("Remaining_Lifetime_Perc", "SSD_Life_Left", "SSD_Life_Left_Perc", "Drive_Life_Remaining%"),
+)
 
 _SELF_TEST_KINDS: Mapping[int, str] = {
     0: "offline",
@@ -51,6 +59,15 @@ def _attributes(document: JsonValue) -> Iterator[SmartAttribute]:
         )
 
 
+def life_used_percent(attributes: tuple[SmartAttribute, ...]) -> int | None:
+    """By the attribute that says what is left, where there is one; 100 once that is at its end, 1."""
+    left = [one.value for one in attributes if one.name in LIFE_LEFT and one.value is not None]
+    worst = min((value for value in left if 1 <= value <= 100), default=None)
+    if worst is None:
+        return None
+    return 100 - worst if worst > 1 else 100
+
+
 def _count(number: int, raw: int | None, raw_text: str | None) -> int | None:
     """The number that a raw value stands for, None where its packing is not known.
 
@@ -71,8 +88,11 @@ def _failed(
 ) -> Literal["now", "past"] | None:
     """As smartctl says, which knows the disks whose worst value means nothing; else by its own rule.
 
-    A threshold of 0 never fails.
+    A threshold of 0 never fails. FFh always does, to test hosts by it, and FEh is no threshold (SFF-8035i):
+    on a disk in use both are filler, which smartctl takes at its word.
     """
+    if threshold in VOID_THRESHOLDS:
+        return None
     said = row.at("when_failed")
     if said.text() == "now" or (threshold and value is not None and value <= threshold):
         return "now"
@@ -85,26 +105,36 @@ def _failed(
 
 def statistic(document: JsonValue, page: int, offset: int) -> int | None:
     """A value of the device statistics log (ACS-4 §9.5), None unless the disk marks it as valid."""
+    row = _statistic(document, page, offset)
+    return row.at("value").integer() if row.at("flags", "valid").flag() else None
+
+
+def _counted(document: JsonValue, page: int, offset: int) -> int | None:
+    """A statistic that counts; None where the disk says that its number is a percentage ("normalized")."""
+    row = _statistic(document, page, offset)
+    return None if row.at("flags", "normalized").flag() else statistic(document, page, offset)
+
+
+def _statistic(document: JsonValue, page: int, offset: int) -> JsonValue:
     for part in document.at("ata_device_statistics", "pages").items():
-        if part.at("number").integer() != page:
-            continue
-        for row in part.at("table").items():
-            if row.at("offset").integer() == offset and row.at("flags", "valid").flag():
-                return row.at("value").integer()
-    return None
+        if part.at("number").integer() == page:
+            for row in part.at("table").items():
+                if row.at("offset").integer() == offset:
+                    return row
+    return JsonValue(None)
 
 
 def specified_maximum_celsius(document: JsonValue) -> int | None:
     celsius = statistic(document, 5, 0x58)
-    return celsius if celsius is not None and 45 <= celsius <= 125 else None
+    return celsius if celsius is not None and LOWEST_LIMIT_CELSIUS <= celsius <= 125 else None
 
 
 def health(document: JsonValue) -> AtaHealth | None:
     errors = document.at("ata_smart_error_log")
     found = AtaHealth(
-        reallocated_sectors=statistic(document, 3, 0x20),
-        reported_uncorrectable=statistic(document, 4, 0x08),
-        interface_crc_errors=statistic(document, 6, 0x18),
+        reallocated_sectors=_counted(document, 3, 0x20),
+        reported_uncorrectable=_counted(document, 4, 0x08),
+        interface_crc_errors=_counted(document, 6, 0x18),
         pending_defects=document.at("ata_pending_defects_log", "count").integer(),
         link_crc_failures=_link_crc_failures(document),
         error_log_entries=errors.first("extended", "summary").at("count").integer(),

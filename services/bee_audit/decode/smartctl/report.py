@@ -1,8 +1,10 @@
 """What `smartctl -x -j` says of one disk."""
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import msgspec
+
+from bee_audit.decode.disk_text import LOWEST_LIMIT_CELSIUS
 from bee_audit.decode.filler import genuine
 from bee_audit.decode.loose_json import JsonValue, parse_json
 from bee_audit.decode.smartctl import ata, nvme, scsi
@@ -22,8 +24,7 @@ _NOT_RUN = 1 << 0 | 1 << 1
 Transport: TypeAlias = Literal["nvme", "sata", "sas", "scsi", "usb"]
 
 
-@dataclass(frozen=True)
-class SmartReport:
+class SmartReport(msgspec.Struct, frozen=True):
     """``unread``: why the disk's own verdict on its health is not known, None when it is."""
 
     exit_status: int | None
@@ -79,6 +80,8 @@ def decode_report(output: bytes, *, exit_code: int | None = None) -> SmartReport
     temperature = document.at("temperature", "current").integer(low=-60, high=150)
     if temperature == 0 and document.at("temperature", "drive_trip").integer() == 0:
         temperature = None  # a SCSI disk without the page: smartctl prints its zeros
+    if temperature is None:
+        temperature = scsi.temperature_celsius(document)
     warning, critical = _temperature_limits(document)
     speed, maximum_speed = _link(document)
     return SmartReport(
@@ -95,7 +98,7 @@ def decode_report(output: bytes, *, exit_code: int | None = None) -> SmartReport
         size_bytes=size or document.at("nvme_total_capacity").integer(low=1),
         logical_block_bytes=document.at("logical_block_size").integer(low=1, high=1 << 24),
         physical_block_bytes=document.at("physical_block_size").integer(low=1, high=1 << 24),
-        rotation_rate_rpm=document.at("rotation_rate").integer(high=100_000),
+        rotation_rate_rpm=_rotation_rate(document),
         transport=_transport(document),
         link_gbps=speed,
         link_maximum_gbps=maximum_speed,
@@ -107,7 +110,7 @@ def decode_report(output: bytes, *, exit_code: int | None = None) -> SmartReport
         temperature_critical_celsius=critical,
         power_on_hours=_power_on_hours(document, attributes),
         power_cycles=document.at("power_cycle_count").integer(),
-        percentage_used=_percentage_used(document, nvme_health),
+        percentage_used=_percentage_used(document, attributes, nvme_health),
         available_spare_percent=_available_spare(document, nvme_health),
         attributes=attributes,
         ata=ata.health(document),
@@ -149,6 +152,9 @@ def _unread(
         if document.at("smart_support", "enabled").flag() is False:
             return "SMART is switched off in the disk"
         return "smartctl gave no SMART status" if passed is None else "smartctl gave no SMART attributes"
+    if passed and not is_ata and document.at("smart_support", "enabled").flag() is False:
+        # DEXCPT of the mode page 1Ch (SPC-5): the disk answers, but it was told to keep failures to itself.
+        return "SMART is switched off in the disk"
     return None
 
 
@@ -162,6 +168,12 @@ def _error_message(document: JsonValue) -> str | None:
 def _model(document: JsonValue) -> str | None:
     # SCSI gives vendor and product one by one, and both in one as the model.
     return document.first("scsi_product", "product", "model_name", "scsi_model_name").text()
+
+
+def _rotation_rate(document: JsonValue) -> int | None:
+    """None for the reserved rates, 2 to 1024 and FFFFh (SBC-4, VPD page B1h; ACS-4, IDENTIFY word 217)."""
+    rate = document.at("rotation_rate").integer(high=0xFFFE)
+    return rate if rate is None or rate == 0 or rate > 0x400 else None
 
 
 def _wwn(document: JsonValue) -> str | None:
@@ -201,14 +213,17 @@ def _gbps(speed: JsonValue) -> float | None:
 def _temperature_limits(document: JsonValue) -> tuple[int | None, int | None]:
     """The disk's own warning and critical temperature.
 
-    ATA: the specified maximum, and the limit above it (SCT, ACS-4 §A.9). SCSI: the trip temperature. Some
-    disks "recommend" 25 °C there, which is a wish and not a limit: below 45 °C neither is taken.
+    ATA: the specified maximum, and the limit above it (SCT, ACS-4 §A.9). SCSI: what smartctl calls the trip
+    temperature is the highest for continuous use (SPC-5, log page 0Dh), and there is none above it. Some
+    disks "recommend" 25 °C, which is a wish and not a limit: below 45 °C neither is taken.
     """
     temperature = document.at("temperature")
     specified = ata.specified_maximum_celsius(document)
-    warning = specified or temperature.at("op_limit_max").integer(low=45, high=125)
-    critical = temperature.first("critical_limit_max", "limit_max", "drive_trip").integer(low=45, high=125)
-    return warning, critical
+    warning, critical = (
+        temperature.first(*names).integer(LOWEST_LIMIT_CELSIUS, high=125)
+        for names in (("op_limit_max", "drive_trip"), ("critical_limit_max", "limit_max"))
+    )
+    return specified or warning, critical
 
 
 def _power_on_hours(document: JsonValue, attributes: tuple[SmartAttribute, ...]) -> int | None:
@@ -219,13 +234,16 @@ def _power_on_hours(document: JsonValue, attributes: tuple[SmartAttribute, ...])
     return next((count for count in counts if count is not None and count <= 1_000_000), None)
 
 
-def _percentage_used(document: JsonValue, nvme_health: NvmeHealth | None) -> int | None:
+def _percentage_used(
+    document: JsonValue, attributes: tuple[SmartAttribute, ...], nvme_health: NvmeHealth | None
+) -> int | None:
     if nvme_health is not None and nvme_health.percentage_used is not None:
         return nvme_health.percentage_used
     places = (
         ata.statistic(document, 7, 8),
         document.at("scsi_percentage_used_endurance_indicator").integer(high=255),
         document.at("endurance_used", "current_percent").integer(high=255),
+        ata.life_used_percent(attributes),
     )
     return next((used for used in places if used is not None), None)
 

@@ -1,12 +1,11 @@
 """What `smartctl --scan-open -j` lists."""
 
-from dataclasses import dataclass
+import msgspec
 
 from bee_audit.decode.loose_json import parse_json
 
 
-@dataclass(frozen=True)
-class ScannedDevice:
+class ScannedDevice(msgspec.Struct, frozen=True):
     name: str  # "/dev/bus/0"
     type: str  # "megaraid,3": what smartctl wants after -d
     open_error: str | None = None

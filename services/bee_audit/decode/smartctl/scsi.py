@@ -21,6 +21,13 @@ _OUTCOMES: Mapping[int, tuple[str, str]] = {
     0xF: ("running", "in progress"),
 }
 _SELF_TESTS_KEPT = 20
+# Reassign status of a background scan's result (SBC-4, log page 15h): an unreadable block is not replaced.
+_NOT_REPLACED = (1, 4, 8)
+_MEDIUM_ERROR = 3  # sense key
+# Before 7.2 smartctl's JSON has the bytes of the list for its elements (smartmontools, NEWS). In the format
+# that smartctl asks for, bytes from index, an element has 8.
+_FIRST_WITH_ELEMENTS = (7, 2)
+_DEFECT_BYTES = 8
 _GBPS = re.compile(r"([\d.]+) Gbps")
 _PHY_COUNTERS = (
     "invalid_dword_count",
@@ -41,8 +48,8 @@ def health(document: JsonValue) -> ScsiHealth | None:
         exception=exception.at("ie_string").text(),
         asc=exception.at("asc").integer(high=255),
         ascq=exception.at("ascq").integer(high=255),
-        grown_defects=document.at("scsi_grown_defect_list").integer(),
-        pending_defects=document.at("scsi_pending_defects", "count").integer(),
+        grown_defects=_grown_defects(document),
+        pending_defects=_pending_defects(document),
         uncorrected_reads=read.at("total_uncorrected_errors").integer(),
         uncorrected_writes=write.at("total_uncorrected_errors").integer(),
         uncorrected_verifies=verify.at("total_uncorrected_errors").integer(),
@@ -55,6 +62,43 @@ def health(document: JsonValue) -> ScsiHealth | None:
         phy_errors=_phy_errors(document),
     )
     return found if found != ScsiHealth() else None
+
+
+def _grown_defects(document: JsonValue) -> int | None:
+    count = document.at("scsi_grown_defect_list").integer()
+    version = document.at("smartctl", "version").integers(low=0, high=1000)
+    if count is None or not version or version >= _FIRST_WITH_ELEMENTS:
+        return count
+    return -(-count // _DEFECT_BYTES)
+
+
+def _pending_defects(document: JsonValue) -> int | None:
+    """By the disk's own list; a disk without one tells of such blocks in what its background scans met."""
+    count = document.at("scsi_pending_defects", "count").integer()
+    scan = document.at("scsi_background_scan")
+    if count is not None or not scan:
+        return count
+    blocks = {
+        row.at("lba").integer()
+        for name, row in scan.members()
+        if name.startswith("result_")
+        and row.at("sense_key", "value").integer() == _MEDIUM_ERROR
+        and row.at("reassign_status", "value").integer() in _NOT_REPLACED
+    }
+    return len(blocks)
+
+
+def temperature_celsius(document: JsonValue) -> int | None:
+    """The warmest of the disk's thermometers, by its environmental reports (SPC-5, log page 0Dh, 01h).
+
+    Since 7.3 `smartctl -x` prints them in place of the temperature page. A thermometer may say "unknown".
+    """
+    readings = (
+        report.at("current").integer(low=-60, high=150)
+        for name, report in document.at("scsi_environmental_reports").members()
+        if name.startswith("temperature_")
+    )
+    return max((celsius for celsius in readings if celsius is not None), default=None)
 
 
 def _gigabytes(counter: JsonValue) -> int | None:

@@ -1,7 +1,6 @@
 """The SMBIOS entry point: which version the table follows, how long it is and where it stands."""
 
-from dataclasses import dataclass
-
+import msgspec
 from construct import Bytes, Int8ul, Int16ul, Int32ul, Int64ul, Struct
 
 from bee_audit.decode import DecodeError
@@ -44,8 +43,7 @@ _ENTRY_3 = Struct(
 _ODD_VERSIONS = {(2, 31): (2, 3), (2, 33): (2, 3), (2, 51): (2, 6)}
 
 
-@dataclass(frozen=True)
-class EntryPoint:
+class EntryPoint(msgspec.Struct, frozen=True):
     version: tuple[int, int, int]  # major, minor, document revision (0 before 3.0)
     stated_version: str  # as the firmware writes it, "3.2.0" or "2.7"
     table_length: int  # bytes; a maximum from 3.0 on

@@ -21,20 +21,20 @@ FORM_FACTOR = numbered(  # §7.18.1; the last three came after 3.7
     *("Other", "Unknown", "SIMM", "SIP", "Chip", "DIP", "ZIP", "Proprietary Card", "DIMM", "TSOP"),
     *("Row Of Chips", "RIMM", "SODIMM", "SRIMM", "FB-DIMM", "Die", "CAMM", "CUDIMM", "CSODIMM"),
 )
-MEMORY_TYPE = numbered(  # §7.18.2
+MEMORY_TYPE = numbered(  # §7.18.2; the last one came after 3.7
     *("Other", "Unknown", "DRAM", "EDRAM", "VRAM", "SRAM", "RAM", "ROM", "Flash", "EEPROM", "FEPROM"),
     *("EPROM", "CDRAM", "3DRAM", "SDRAM", "SGRAM", "RDRAM", "DDR", "DDR2", "DDR2 FB-DIMM"),
     *("Reserved", "Reserved", "Reserved", "DDR3", "FBD2", "DDR4", "LPDDR", "LPDDR2", "LPDDR3", "LPDDR4"),
-    *("Logical non-volatile device", "HBM", "HBM2", "DDR5", "LPDDR5", "HBM3"),
+    *("Logical non-volatile device", "HBM", "HBM2", "DDR5", "LPDDR5", "HBM3", "MRDIMM"),
 )
 TYPE_DETAIL = numbered(  # §7.18.3
     *("Other", "Unknown", "Fast-paged", "Static Column", "Pseudo-static", "RAMBus", "Synchronous"),
     *("CMOS", "EDO", "Window DRAM", "Cache DRAM", "Non-Volatile", "Registered (Buffered)"),
     *("Unbuffered (Unregistered)", "LRDIMM"),
 )
-MEMORY_TECHNOLOGY = numbered(  # §7.18.6
+MEMORY_TECHNOLOGY = numbered(  # §7.18.6; the last one was moved to the types above after 3.7
     *("Other", "Unknown", "DRAM", "NVDIMM-N", "NVDIMM-F", "NVDIMM-P"),
-    "Intel Optane DC persistent memory",
+    *("Intel Optane DC persistent memory", "MRDIMM"),
 )
 OPERATING_MODE = numbered(  # §7.18.7
     *("Other", "Unknown", "Volatile memory", "Byte-accessible persistent memory"),

@@ -1,6 +1,6 @@
 """The structure table: one structure after the other, each a formatted area and a set of strings."""
 
-from dataclasses import dataclass
+import msgspec
 
 from bee_audit.decode.smbios.entry_point import EntryPoint
 from bee_audit.decode.smbios.structure import RawStructure
@@ -12,8 +12,7 @@ INACTIVE = 126
 MOST_STRUCTURES = 0x10000
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     structures: tuple[RawStructure, ...]
     problems: tuple[str, ...]
     complete: bool  # no structure that is stated was lost

@@ -9,6 +9,7 @@ REPLACE = (
     "Save its data and replace the disk; send the vendor the output of `smartctl -x` with its serial number."
 )
 WATCH = "Run a long self-test and audit again: a count that has grown means a dying disk, replace it then."
+COOL = "Check fans, air flow and blanking plates, let it cool and audit again."
 
 
 def section(hardware: Hardware) -> StorageSection:

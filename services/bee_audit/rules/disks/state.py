@@ -1,15 +1,17 @@
-"""Self-tests, temperature, link, and disks unlike their peers."""
+"""Self-tests, scans, temperature, link, and disks unlike their peers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from bee_audit.rules.disks.common import REPLACE, disks, finding, own_limit, real_disks
+from bee_audit.rules.disks.common import COOL, REPLACE, disks, finding, own_limit, real_disks
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware
 from bee_bus.documents.disk_health import SelfTest
 from bee_bus.documents.storage import Disk
 
-_COOL = "Check fans, air flow and blanking plates, let it cool and audit again."
+# smartctl's words for the status 3 and 4 of a background scan (SBC-4, log page 15h); the others are
+# the host's doing, or a pause.
+_SCAN_ERRORS = ("halted due to fatal error", "halted due to a vendor specific pattern of error")
 
 
 def self_test_failed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
@@ -54,6 +56,21 @@ def _told(test: SelfTest) -> str:
     return f"{test.kind}{age}: {test.description}{place}"
 
 
+def background_scan_halted(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """A SAS disk reads all of itself when it is idle; these ends of it are errors of the disk."""
+    for disk in disks(hardware):
+        status = disk.scsi.background_scan if disk.scsi is not None else None
+        if status in _SCAN_ERRORS:
+            yield finding(
+                disk,
+                "background-scan",
+                "Warning",
+                f"gave up its own scan of its surface: {status}",
+                "Run an extended self-test; replace it if that fails.",
+                value=status,
+            )
+
+
 def too_hot(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """By the disk's own limits; by ours only where it states none."""
     for disk in disks(hardware):
@@ -64,17 +81,17 @@ def too_hot(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
         if critical is not None and celsius >= critical:
             limit = own_limit("critical temperature", critical, "the disk's own limit", "°C")
             message = f"is at {celsius} °C, its critical temperature is {critical} °C"
-            yield finding(disk, "too-hot", "Critical", message, _COOL, value=celsius, threshold=limit)
+            yield finding(disk, "too-hot", "Critical", message, COOL, value=celsius, threshold=limit)
         elif warning is not None and celsius >= warning:
             limit = own_limit("warning temperature", warning, "the disk's own limit", "°C")
             message = f"is at {celsius} °C, its warning temperature is {warning} °C"
-            yield finding(disk, "too-hot", "Warning", message, _COOL, value=celsius, threshold=limit)
+            yield finding(disk, "too-hot", "Warning", message, COOL, value=celsius, threshold=limit)
         elif critical is None and warning is None and disk.kind in ("hdd", "ssd", "nvme"):
             name = f"storage.temperature_{disk.kind}"
             if celsius >= thresholds.number(name):
                 limit = thresholds[name]
                 message = f"is at {celsius} °C, its kind is made for less than {limit.value} °C"
-                yield finding(disk, "too-hot", "Warning", message, _COOL, value=celsius, threshold=limit)
+                yield finding(disk, "too-hot", "Warning", message, COOL, value=celsius, threshold=limit)
 
 
 def link_slow(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
@@ -153,4 +170,4 @@ def _odd(
             yield finding(disk, rule, "Warning", text, next_step, value=value)
 
 
-RULES = (self_test_failed, too_hot, link_slow, unlike_peers)
+RULES = (self_test_failed, background_scan_halted, too_hot, link_slow, unlike_peers)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from bee_audit.rules.disks.common import REPLACE, disks, finding, own_limit, real_disks
+from bee_audit.rules.disks.common import COOL, REPLACE, disks, finding, own_limit, real_disks
 from bee_audit.rules.thresholds import Thresholds
+from bee_bus.ata_counters import VOID_THRESHOLDS
 from bee_bus.documents.audit import Finding, Hardware, Threshold
 from bee_bus.documents.disk_health import SmartAttribute
 from bee_bus.documents.storage import Disk
@@ -12,6 +13,7 @@ from bee_bus.documents.storage import Disk
 DISK_FAILING, PREFAIL_NOW, FAILED_IN_PAST, SELF_TESTS_FAILED = 1 << 3, 1 << 4, 1 << 5, 1 << 7
 # SPC-5 annex F: additional sense codes of the informational exceptions page.
 _ASC_WARNING, _ASC_PREDICTION, _ASCQ_SIMULATED = 0x0B, 0x5D, 0xFF
+_TEMPERATURES = (190, 194, 231)
 _GONE_STATES = ("offline", "transport-offline", "dead", "deleting", "deleting (no IO)", "cancel")
 
 
@@ -59,7 +61,10 @@ def _is_warning_only(disk: Disk) -> bool:
 def attribute_failed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     for disk in disks(hardware):
         for one in disk.attributes:
-            if one.failed == "now":
+            if _is_temperature(one):
+                if one.failed == "now" and _states_no_limit(disk):
+                    yield _too_warm(disk, one)
+            elif one.failed == "now":
                 yield _attribute_now(disk, one)
             elif one.failed == "past":
                 yield finding(
@@ -88,6 +93,28 @@ def _attribute_now(disk: Disk, one: SmartAttribute) -> Finding:
     )
 
 
+def _is_temperature(one: SmartAttribute) -> bool:
+    """Not of age, though flagged so: it falls and recovers; that it was low once says nothing of today."""
+    return one.number in _TEMPERATURES and "Temperature" in one.name and one.prefailure is not True
+
+
+def _states_no_limit(disk: Disk) -> bool:
+    """A limit in degrees is judged by another rule; some makers have one threshold for all attributes."""
+    return disk.temperature_warning_celsius is None and disk.temperature_critical_celsius is None
+
+
+def _too_warm(disk: Disk, one: SmartAttribute) -> Finding:
+    return finding(
+        disk,
+        "attribute-failing",
+        "Warning",
+        f"has {_attribute(one)} at {one.value}, its threshold is {one.threshold}; this says it is too warm",
+        COOL,
+        value=one.value,
+        threshold=_attribute_limit(one),
+    )
+
+
 def _attribute(one: SmartAttribute) -> str:
     return f"attribute {one.number} {one.name}"
 
@@ -103,6 +130,8 @@ def smartctl_exit(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
     for disk in disks(hardware):
         status = disk.smartctl_exit_status or 0
         failed = {one.failed for one in disk.attributes}
+        if any(one.threshold in VOID_THRESHOLDS for one in disk.attributes):
+            failed |= {"now", "past"}  # that is what smartctl means
         results = disk.self_tests.results if disk.self_tests is not None else ()
         told = any(one.result == "failed" for one in results)
         if status & PREFAIL_NOW and "now" not in failed:
@@ -127,9 +156,17 @@ def health_unread(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
             "health-unread",
             "Unknown",
             f"could not be asked for its health: {disk.health_unread}",
-            f"Try `smartctl -x {disk.device_nodes[0] if disk.device_nodes else disk.id}` by hand, "
-            "and the disk on another port.",
+            f"Switch it on with `smartctl -s on {_smartctl_name(disk)}` and audit again."
+            if disk.smart_supported and disk.smart_enabled is False
+            else f"Try `smartctl -x {_smartctl_name(disk)}` by hand, and the disk on another port.",
         )
+
+
+def _smartctl_name(disk: Disk) -> str:
+    """What smartctl calls the disk: "/dev/sda", "-d megaraid,3 /dev/bus/0"."""
+    kind, behind, _ = disk.id.partition("@")
+    node = disk.device_nodes[0] if disk.device_nodes else disk.id
+    return f"-d {kind} {node}" if behind else node
 
 
 def _needs_no_health(disk: Disk) -> bool:
