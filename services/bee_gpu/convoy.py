@@ -35,8 +35,24 @@ class _Round(Generic[T]):
         self.outcomes: dict[str, T | Failed] = {}
         self.current: str | None = None  # what the thread is at
         self.since = 0.0  # and since when, monotonic: set before it
-        self.done = loop.create_future()
         self.loop = loop
+        self.done = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    async def wait(self, seconds: float) -> None:
+        """Until it is done, but no longer."""
+        waiting = self._waiting = self.loop.create_future()
+        timer = self.loop.call_later(seconds, _wake, waiting)
+        try:
+            await waiting
+        finally:
+            timer.cancel()
+
+    def finish(self) -> None:
+        """On the loop: the thread has been at all of them."""
+        self.done = True
+        if self._waiting is not None:
+            _wake(self._waiting)
 
 
 class Convoy(Generic[T]):
@@ -84,14 +100,14 @@ class Convoy(Generic[T]):
     async def _follow(self, this: _Round[T], end: float, found: dict[str, T | Failed]) -> None:
         """Until the round is done, is out of patience, or has been split because one in it is stuck."""
         loop = asyncio.get_running_loop()
-        while not this.done.done():
+        while not this.done:
             left = end - loop.time()
             if left <= 0:
                 return
             stuck_in = STUCK_SECONDS - (time.monotonic() - this.since) if this.current else STUCK_SECONDS
-            await asyncio.wait([this.done], timeout=max(min(left, stuck_in), 0.001))
+            await this.wait(max(min(left, stuck_in), 0.001))
             current, since = this.current, this.since
-            if not this.done.done() and current and time.monotonic() - since >= STUCK_SECONDS:
+            if not this.done and current and time.monotonic() - since >= STUCK_SECONDS:
                 self._split(this, current, found)
                 return
         self._round = None
@@ -151,7 +167,7 @@ class _Line(Generic[T]):
                     this.outcomes[key] = outcome
                     this.current = None
             with contextlib.suppress(RuntimeError):
-                this.loop.call_soon_threadsafe(_finish, this.done)
+                this.loop.call_soon_threadsafe(this.finish)
             del this
 
 
@@ -162,6 +178,6 @@ def _outcome(job: Callable[[], T]) -> T | Failed:
         return Failed(error)
 
 
-def _finish(done: "asyncio.Future[None]") -> None:
-    if not done.done():
-        done.set_result(None)
+def _wake(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)

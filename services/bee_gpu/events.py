@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from bee_bus.documents.gpu import GpuCounters, GpuSample, GpuState, NvLink
 from bee_bus.documents.gpus import Condition, EventSeverity, GpuEvent
-from bee_gpu.reasons import ClockEventReason, decode_reasons
-from bee_gpu.xids import xid
+from bee_bus.xids import xid
+from bee_gpu.reasons import ClockEventReason, decode_reasons, rests
 
 # A reason that comes and goes within this is one throttling, not many.
 QUIET_SECONDS = 2.0
@@ -70,8 +70,12 @@ def from_counters(gpu: str, before: GpuCounters, after: GpuCounters) -> Iterator
 def from_samples(gpu: str, before: GpuSample, after: GpuSample) -> Iterator[GpuEvent]:
     """The PCIe link. Its width changes only with a fault or its repair; its speed, while a GPU works, too."""
     yield from _link(gpu, "width", before.pcie_width, after.pcie_width, "lanes")
-    if min(before.utilization_gpu_percent or 0, after.utilization_gpu_percent or 0) >= WORKING_PERCENT:
+    if _works(before) and _works(after):
         yield from _link(gpu, "generation", before.pcie_generation, after.pcie_generation, "")
+
+
+def _works(sample: GpuSample) -> bool:
+    return (sample.utilization_gpu_percent or 0) >= WORKING_PERCENT and not rests(sample.performance_state)
 
 
 def _link(gpu: str, what: str, old: int | None, new: int | None, unit: str) -> Iterator[GpuEvent]:

@@ -1,7 +1,6 @@
 """What was sampled: from a question on the bus to rows of numbers."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
@@ -15,8 +14,7 @@ CELLS_MAX = 1_000_000
 _CLOCKS_DIFFER_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """``gpu``: PCI address, UUID, number or empty for all."""
 
     gpu: str

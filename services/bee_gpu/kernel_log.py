@@ -1,17 +1,19 @@
 """What the driver has written to the kernel log about its GPUs since the machine started: Xids.
 
 The log is read whole from /dev/kmsg (Linux, Documentation/ABI/testing/dev-kmsg): a record is one line,
-"priority,sequence,microseconds,flags;text", then lines that begin with a blank. The driver writes
+"priority,sequence,microseconds,flags;text", then lines that begin with a blank. A priority above 7 is that of
+another program than the kernel, whose word counts for nothing. The driver writes
 "NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, name=python3, GPU has fallen off the bus.".
 """
 
 import errno
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from bee_bus.documents.gpus import XidRecord
+from bee_bus.xids import xid
 from bee_gpu.pci import pci_address
-from bee_gpu.xids import xid
 from bee_machine import Machine
 
 KMSG = "/dev/kmsg"
@@ -21,7 +23,7 @@ _MESSAGE_LIMIT = 300
 _XIDS_LIMIT = 200  # kinds that are kept; a machine that has more has been told enough
 
 _RECORD = re.compile(
-    rb"^\d+,\d+,(\d+),[^;\n]*;(.*NVRM: Xid \(PCI:([0-9a-fA-F:.]{7,18})\): (\d{1,6})\b.*)$", re.MULTILINE
+    rb"^[0-7],\d+,(\d+),[^;\n]*;(.*NVRM: Xid \(PCI:([0-9a-fA-F:.]{7,18})\): (\d{1,6})\b.*)$", re.MULTILINE
 )
 
 
@@ -45,8 +47,7 @@ async def _read_log(machine: Machine) -> bytes:
     raise AssertionError("unreachable")
 
 
-@dataclass
-class _Seen:
+class _Seen(msgspec.Struct):
     count: int
     first: float
     last: float

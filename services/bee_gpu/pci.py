@@ -1,10 +1,11 @@
 """GPUs as PCI shows them, driver or not: what the machine is made of."""
 
-from dataclasses import dataclass
+import msgspec
 
 from bee_bus.documents.gpus import GpuLink
 from bee_machine import Entry, Machine
 from bee_machine.gpus import GPU_VENDORS, is_gpu, is_nvswitch
+from bee_machine.ports import is_made_up
 
 DEVICES = "/sys/bus/pci/devices"
 _IDS = ("vendor", "device", "class", "subsystem_vendor", "subsystem_device", "numa_node")
@@ -12,8 +13,7 @@ _LINK = ("current_link_speed", "current_link_width", "max_link_speed", "max_link
 _NO_WIDTH = 255  # what the kernel shows when the link's registers cannot be read
 
 
-@dataclass(frozen=True)
-class PciGpu:
+class PciGpu(msgspec.Struct, frozen=True):
     """``id`` is the PCI address as sysfs writes it."""
 
     id: str
@@ -26,8 +26,7 @@ class PciGpu:
     link: GpuLink | None
 
 
-@dataclass(frozen=True)
-class PciView:
+class PciView(msgspec.Struct, frozen=True):
     """``seen``: PCI could be read at all, so that what is not in it is not there."""
 
     gpus: tuple[PciGpu, ...]
@@ -38,7 +37,7 @@ class PciView:
 async def read_pci(machine: Machine) -> PciView:
     entries = await machine.read_entries(DEVICES, files=(*_IDS, *_LINK), links=("driver", "physfn"))
     gpus = [(entry, _port(entry)) for entry in entries if _is_gpu(entry)]
-    wanted = {f"{DEVICES}/{port}/{name}" for _, port in gpus if port for name in _LINK[2:]}
+    wanted = {f"{DEVICES}/{port}/{name}" for _, port in gpus if port for name in (*_IDS[:2], *_LINK[2:])}
     ports = {path: raw.decode("ascii", "replace") for path, raw in (await machine.read_files(wanted)).items()}
     return PciView(
         gpus=tuple(_gpu(entry, port, ports) for entry, port in gpus),
@@ -68,6 +67,8 @@ def _gpu(entry: Entry, port: str | None, ports: dict[str, str]) -> PciGpu:
     vendor = _hex(entry, "vendor")
     subsystem = (_hex(entry, "subsystem_vendor"), _hex(entry, "subsystem_device"))
     numa_node = entry.integer("numa_node")
+    if is_made_up(*(ports.get(f"{DEVICES}/{port}/{name}", "").strip()[2:] for name in _IDS[:2])):
+        port = None  # what it claims is not what the host's port can do
     link = GpuLink(
         port=port,
         speed_gtps=_speed(entry.text("current_link_speed")),

@@ -1,14 +1,14 @@
 """Why a GPU's clocks are what they are: NVML's clock-event reasons, a mask of which several can hold."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+import msgspec
 
 ReasonSeverity = Literal["Info", "Warning", "Critical"]
 
 
-@dataclass(frozen=True, slots=True)
-class ClockEventReason:
+class ClockEventReason(msgspec.Struct, frozen=True):
     """``throttles``: the clocks are lower than the work would have them. ``seconds_field``: of GpuSample."""
 
     mask: int
@@ -91,6 +91,16 @@ REASONS: tuple[ClockEventReason, ...] = (
         0x100, "display-clocks", "display", "Info", False, "A display setting limits the clocks."
     ),
 )
+
+
+# P0 to P3 are for work; P5, P8 and above rest clocks and the PCIe link. A little work may be done there, and
+# takes a large part of the few cycles that they have.
+RESTING_STATE = 5
+
+
+def rests(performance_state: int | None) -> bool:
+    """Whether the GPU has slowed itself and its link down by choice."""
+    return performance_state is not None and performance_state >= RESTING_STATE
 
 
 @lru_cache(maxsize=256)

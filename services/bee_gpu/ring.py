@@ -2,8 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import get_args, get_type_hints
 
 import msgspec
@@ -80,19 +79,17 @@ class Ring:
             before, first = value, seconds
         return None if before is None or last <= first else Rise(risen, last - first)
 
-    def _newest_first(self) -> Sequence[int]:
+    def _newest_first(self) -> Iterator[int]:
         end = self._next + self._capacity
-        return [row % self._capacity for row in range(end - 1, end - 1 - self._count, -1)]
+        return (row % self._capacity for row in range(end - 1, end - 1 - self._count, -1))
 
 
-@dataclass(frozen=True)
-class Rise:
+class Rise(msgspec.Struct, frozen=True):
     amount: float
     seconds: float
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True):
     _numbers: "array[float]"
     _next: int
     _count: int

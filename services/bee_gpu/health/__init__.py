@@ -5,18 +5,18 @@ seen it does not call good. The audit takes these findings over as they are.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeAlias
+
+import msgspec
 
 from bee_bus.documents.findings import Finding, Severity, Threshold, Verdict
 from bee_bus.documents.gpus import GpuInventory, InventoryGpu
 from bee_bus.thresholds import Thresholds, from_files
 
 
-@dataclass(frozen=True)
-class Trend:
+class Trend(msgspec.Struct, frozen=True):
     """What the service has seen of one GPU while it was watched; None where it saw too little."""
 
     hw_slowdown_seconds: float | None = None
@@ -26,12 +26,11 @@ class Trend:
     nvlink_crc_per_second: float | None = None
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True):
     """``pci_seen``: PCI could be read. ``log_trouble``: why the kernel log could not be."""
 
     inventory: GpuInventory
-    trends: Mapping[str, Trend] = field(default_factory=dict)
+    trends: Mapping[str, Trend] = {}
     pci_seen: bool = True
     log_trouble: str | None = None
     limits_trouble: str | None = None
@@ -69,6 +68,7 @@ _NAMED = {
     "gpus.power_limit": "gpus.power-cap",
     "gpus.pcie_lanes": "gpus.pcie-width",
     "gpus.nvlinks_up": "gpus.nvlink-down",
+    "gpus.ecc_enabled": "gpus.ecc-off",
 }
 
 

@@ -1,11 +1,13 @@
 """PCIe and NVLink, against what both ends of each link can do."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from bee_bus.documents.findings import Finding
 from bee_bus.documents.gpus import GpuLink, InventoryGpu
 from bee_bus.thresholds import Thresholds
 from bee_gpu.health import Observation, Rule, finding, name, own_limit
+from bee_gpu.reasons import rests
 
 _RESEAT = "Switch the machine off, reseat the GPU with its riser and cables, and look at the contacts."
 _TRAY = (
@@ -40,7 +42,8 @@ def pcie_speed(observation: Observation, limits: Thresholds) -> Iterator[Finding
         sample, identity = gpu.sample, gpu.identity
         if sample is None or identity is None or sample.pcie_generation is None:
             continue
-        if (sample.utilization_gpu_percent or 0) < limits.number("gpus.working_percent"):
+        working = (sample.utilization_gpu_percent or 0) >= limits.number("gpus.working_percent")
+        if not working or rests(sample.performance_state):
             continue
         able = _generation_ability(gpu)
         if able is not None and sample.pcie_generation < able:
@@ -68,12 +71,28 @@ def pcie_replays(observation: Observation, limits: Thresholds) -> Iterator[Findi
             yield finding(gpu, "pcie-replays", "Warning", message, _RESEAT, round(rate, 3), limits[limit])
 
 
+def nvlinks_unseen(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    """A GPU that lives by its NVLinks and tells of none, as where the driver was told to leave them off."""
+    kinds = Counter(gpu.pci_id for gpu in observation.gpus)
+    for gpu in observation.gpus:
+        if gpu.state is None or any(link.active is not None for link in gpu.state.nvlinks or ()):
+            continue
+        # Cards may be plugged beside a board with switches, but not as many as it has GPUs.
+        of_the_board = observation.inventory.nvswitches and kinds[gpu.pci_id] == max(kinds.values())
+        if of_the_board or "SXM" in (gpu.name or "") or gpu.state.fabric is not None:
+            message = f"{name(gpu)} sits on a board with NVLinks, and its driver tells of none"
+            next_step = (
+                "Look for NVreg_NvLinkDisable in the options of the nvidia module; otherwise: " + _TRAY
+            )
+            yield finding(gpu, "nvlinks-unseen", "Unknown", message, next_step)
+
+
 def nvlinks_down(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
     """Links that are down where links belong.
 
     A GPU on a card has no partner for its NVLinks unless somebody plugs a bridge; one on a baseboard has one
     for each. That all links of all GPUs are down must not pass, so it is the board that decides, not the
-    peers alone.
+    peers alone: a card that has no bridge where others have one may be meant so.
     """
     full = {gpu.pci_id for gpu in observation.gpus if _active(gpu) == _links(gpu) and _links(gpu)}
     for gpu in observation.gpus:
@@ -83,25 +102,33 @@ def nvlinks_down(observation: Observation, limits: Thresholds) -> Iterator[Findi
         down = [link.number for link in links if link.active is False]
         if not down:
             continue
-        expected = _on_baseboard(gpu, observation) or gpu.pci_id in full
-        if len(down) == len(links) and not expected:
+        on_baseboard = _on_baseboard(gpu, observation)
+        if len(down) == len(links) and not on_baseboard and gpu.pci_id not in full:
             continue
-        if len(down) == len(links) and _is_alone(gpu, observation):
-            message = f"All NVLinks of {name(gpu)} are down, and no partner of it can be seen from here"
-            next_step = (
-                "In a virtual machine with a part of a board this is so; otherwise look at the whole board."
-            )
+        if len(down) == len(links) and gpu.state and gpu.state.mig_enabled:
+            message = f"All NVLinks of {name(gpu)} are down, which MIG mode may do: nobody knows how they are"
+            next_step = f"Switch MIG off (nvidia-smi -i {gpu.id} -mig 0), reset the GPU, and ask again."
             yield finding(gpu, "nvlink-down", "Unknown", message, next_step, 0)
             continue
         numbers = ", ".join(map(str, down))
+        if _partners_are_elsewhere(gpu, observation, every=len(down) == len(links)):
+            message = (
+                f"{len(down)} of {len(links)} NVLinks of {name(gpu)} are down: {numbers}; whether they have "
+                "a partner cannot be seen from here"
+            )
+            next_step = (
+                "In a virtual machine with a part of a board this is so; otherwise look at the whole board."
+            )
+            yield finding(gpu, "nvlink-down", "Unknown", message, next_step, len(links) - len(down))
+            continue
         message = f"{len(down)} of {len(links)} NVLinks of {name(gpu)} are down: {numbers}"
         limit = own_limit("nvlinks", len(links), "links", "the links that the GPU has")
         yield finding(
             gpu,
             "nvlink-down",
-            "Critical" if expected else "Warning",
+            "Critical" if on_baseboard else "Warning",
             message,
-            _TRAY if expected else "Look whether all NVLink bridges of this GPU are plugged, and firmly.",
+            _TRAY if on_baseboard else "Look whether all NVLink bridges of this GPU are plugged, and firmly.",
             len(links) - len(down),
             limit,
         )
@@ -161,10 +188,17 @@ def _on_baseboard(gpu: InventoryGpu, observation: Observation) -> bool:
     )
 
 
-def _is_alone(gpu: InventoryGpu, observation: Observation) -> bool:
-    """One GPU of a board that was given to a virtual machine: its partners are elsewhere."""
+def _partners_are_elsewhere(gpu: InventoryGpu, observation: Observation, *, every: bool) -> bool:
+    """A part of a board in a virtual machine: GPUs that its NVLinks lead to stayed with the host.
+
+    Not so behind NVSwitches, which are at the other end of every link. ``every``: all of its links are down.
+    """
+    links = gpu.state.nvlinks or () if gpu.state else ()
     fabric = gpu.state.fabric if gpu.state else None
-    return len(observation.gpus) == 1 and not observation.inventory.nvswitches and fabric is None
+    if observation.inventory.nvswitches or fabric or any(link.remote_type == "switch" for link in links):
+        return False
+    virtualization = gpu.identity.virtualization if gpu.identity else None
+    return virtualization == "pass-through" or (every and len(observation.gpus) == 1)
 
 
 def _links(gpu: InventoryGpu) -> int:
@@ -201,4 +235,12 @@ def _ability(gpu: InventoryGpu) -> str:
     return f"link capabilities of {gpu.id}" + (f" and its port {port}" if port else "")
 
 
-RULES: tuple[Rule, ...] = (pcie_width, pcie_speed, pcie_replays, nvlinks_down, nvlink_errors, fabric)
+RULES: tuple[Rule, ...] = (
+    pcie_width,
+    pcie_speed,
+    pcie_replays,
+    nvlinks_unseen,
+    nvlinks_down,
+    nvlink_errors,
+    fabric,
+)

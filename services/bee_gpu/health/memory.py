@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from bee_bus.documents.findings import Finding
-from bee_bus.documents.gpu import GpuCounters, GpuState
+from bee_bus.documents.gpu import EccCounts, GpuCounters, GpuState
 from bee_bus.documents.gpus import InventoryGpu
 from bee_bus.thresholds import Thresholds
 from bee_gpu.health import Observation, Rule, finding, name, own_limit
 
 _REPLACE = "Replace the GPU; send the vendor the output of nvidia-bug-report.sh."
+_FOR_SERVERS = ("NVIDIA", "Tesla")  # NVML's brands
 _RESET = "Reset the GPU (or restart the machine), then run the acceptance test."
 
 
@@ -20,6 +21,33 @@ def uncorrected_errors(observation: Observation, limits: Thresholds) -> Iterator
         if count is not None and count > limits.number("gpus.uncorrected_errors"):
             message = f"{name(gpu)} has had {count} uncorrectable ECC errors since its driver was loaded"
             yield finding(gpu, "ecc-uncorrected", "Critical", message, _RESET, count, limit)
+
+
+def errors_unread(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    """A GPU that has ECC and does not tell what it found, as in MIG mode: then only its instances do."""
+    for gpu, state, counters in _read(observation):
+        by_memory = state.ecc_volatile or EccCounts()
+        known = (counters.ecc_volatile_uncorrected, by_memory.sram_uncorrected, by_memory.dram_uncorrected)
+        if not state.ecc_enabled or any(count is not None for count in known):
+            continue
+        if state.mig_enabled:
+            why = ", as its driver does not tell them in MIG mode"
+            next_step = f"Switch MIG off (nvidia-smi -i {gpu.id} -mig 0), reset the GPU, and ask again."
+        else:
+            why = ""
+            next_step = "Look at the machine without a hypervisor, or ask its host."
+        message = f"The ECC errors of {name(gpu)} since its driver was loaded are not known{why}"
+        yield finding(gpu, "ecc-unread", "Unknown", message, next_step)
+
+
+def ecc_off(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    """GPUs for servers come with ECC on. For workstations (RTX) it is a choice, and GeForce has it off."""
+    for gpu, state, _ in _read(observation):
+        brand = gpu.identity.brand if gpu.identity else None
+        if brand in _FOR_SERVERS and state.ecc_enabled is False and not state.ecc_pending:
+            message = f"ECC of {name(gpu)} is off: errors of its memory are neither corrected nor noticed"
+            next_step = f"Switch it on (nvidia-smi -i {gpu.id} -e 1), reset the GPU, and run the test again."
+            yield finding(gpu, "ecc-off", "Warning", message, next_step, False)
 
 
 def sram_errors(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
@@ -106,6 +134,8 @@ def _split(state: GpuState) -> bool:
 
 RULES: tuple[Rule, ...] = (
     uncorrected_errors,
+    errors_unread,
+    ecc_off,
     sram_errors,
     remapped_rows,
     retired_pages,

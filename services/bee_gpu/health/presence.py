@@ -1,5 +1,6 @@
 """Is every GPU there, and could all of it be read?"""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from bee_bus.documents.findings import Finding
@@ -60,6 +61,14 @@ def driver_missing(observation: Observation, limits: Thresholds) -> Iterator[Fin
             yield finding(gpu, "driver-missing", "Unknown", message, next_step)
 
 
+def virtual_gpu(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    """A share of a GPU (vGPU): memory errors, temperatures and links are shown to the host alone."""
+    for gpu in observation.gpus:
+        if gpu.identity is not None and gpu.identity.virtualization == "vgpu-guest":
+            message = f"{name(gpu)} is a share of a GPU: the health of that GPU cannot be seen from here"
+            yield finding(gpu, "virtual-gpu", "Unknown", message, "Ask on the host.")
+
+
 def not_on_pci(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
     """The driver and PCI must count the same GPUs."""
     if not observation.pci_seen:
@@ -73,6 +82,29 @@ def not_on_pci(observation: Observation, limits: Thresholds) -> Iterator[Finding
         if not gpu.on_pci:
             message = f"The driver lists {name(gpu)} at {gpu.id}, where PCI shows none"
             yield finding(gpu, "not-on-pci", "Critical", message, _POWER_CYCLE, value=gpu.id)
+
+
+def fewer_than_switches_say(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
+    """A GPU that is on no bus is missed by the switches of its board, which never come with fewer."""
+    # Cards may be plugged beside a board, but not as many as it has GPUs.
+    kinds = Counter(gpu.pci_id for gpu in observation.gpus if gpu.vendor == "NVIDIA" and gpu.on_pci)
+    count = max(kinds.values(), default=0)
+    limit = f"gpus.behind_{len(observation.inventory.nvswitches)}_nvswitches"
+    if limit not in limits.names() or not observation.pci_seen or count >= limits.number(limit):
+        return
+    switches = len(observation.inventory.nvswitches)
+    yield Finding(
+        rule="gpus.fewer-than-switches-say",
+        severity="Critical",
+        component="gpus",
+        where="all GPUs",
+        message=f"PCI shows {count} GPUs of one kind, and its {switches} NVSwitches belong to "
+        f"{limits.number(limit):g}",
+        next_step="Switch the machine off and on at its supply; if a GPU stays away, reseat it, and return "
+        "the machine if that does not help. The BMC says which GPUs it sees.",
+        value=count,
+        threshold=limits[limit],
+    )
 
 
 def partly_read(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
@@ -118,7 +150,9 @@ def inforom(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
 RULES: tuple[Rule, ...] = (
     conditions,
     driver_missing,
+    virtual_gpu,
     not_on_pci,
+    fewer_than_switches_say,
     partly_read,
     own_limits_of_the_site,
     inforom,

@@ -17,7 +17,7 @@ _WANTED = _XID | 0x2 | 0x100 | 0x200 | 0x400 | 0x800 | 0x1000 | 0x2000 | 0x4000 
 class GpuEvent(Document):
     """``kind`` is "xid" or another of EVENT_KINDS; ``index`` is NVML's number of the GPU, if it is known.
 
-    ``xid`` is the number of an Xid error (bee_gpu.xids says what it means).
+    ``xid`` is the number of an Xid error (bee_bus.xids says what it means).
     """
 
     kind: str

@@ -1,17 +1,17 @@
 """Which GPUs there are, and what to call them by."""
 
 import ctypes
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import msgspec
 
 from bee_gpu.nvml.errors import GpuNotFound, NvmlError, Unsupported
 from bee_gpu.nvml.library import ask, call
 
-S = TypeVar("S", bound=ctypes.Structure)
+S = TypeVar("S", bound="ctypes.Structure | ctypes._SimpleCData[int]")
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
+class Handle(msgspec.Struct, frozen=True):
     """One GPU, until the library is closed. ``index`` is NVML's number, which the next open can change."""
 
     index: int
@@ -68,16 +68,21 @@ class Reader:
             self.note(error)
             return None
 
-    def fill(self, function: str, structure: S) -> S | None:
-        """One of our own structures, by the C function itself."""
+    def fill(self, function: str, result: S, *arguments: int) -> S | None:
+        """A number or one of our own structures, by the C function itself, which takes it last."""
         try:
-            call(function, self.pointer, ctypes.byref(structure))
+            call(function, self.pointer, *arguments, ctypes.byref(result))
         except Unsupported:
             return None
         except NvmlError as error:
             self.note(error)
             return None
-        return structure
+        return result
+
+    def direct(self, function: str, *arguments: int) -> int | None:
+        """An unsigned int by the C function itself, for what is asked at every tick."""
+        found = self.fill(function, ctypes.c_uint(), *arguments)
+        return None if found is None or found.value == 0xFFFFFFFF else found.value
 
     def note(self, error: NvmlError) -> None:
         """A problem, unless the GPU or the library as a whole is unusable: that ends the reading."""

@@ -1,7 +1,8 @@
 """pynvml, loaded when it is first needed, and asked by name.
 
 By name, because pynvml versions differ in what they have: what is missing in this one is Unsupported, like
-what is missing in the driver. What pynvml declares wrongly or not yet goes to the C function directly.
+what is missing in the driver. What pynvml declares wrongly or not yet goes to the C function directly, and so
+does what every tick asks.
 """
 
 import ctypes
@@ -90,9 +91,9 @@ def call(name: str, *arguments: Any) -> None:
     function = getattr(library, name, None)
     if function is None:
         raise _no_function(name)
-    code = ctypes.c_uint(function(*arguments)).value
+    code = function(*arguments)
     if code:
-        raise error_for(code, name)
+        raise error_for(ctypes.c_uint(code).value, name)
 
 
 def _no_function(name: str) -> Exception:

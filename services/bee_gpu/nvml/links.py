@@ -7,8 +7,8 @@ from bee_gpu.nvml import fields
 from bee_gpu.nvml.fields import FieldQuery, Value, number
 from bee_gpu.nvml.handles import Handle, Reader
 from bee_gpu.nvml.identity import pci_address
-from bee_gpu.nvml.structures import FabricInfo, versioned
-from bee_gpu.nvml.words import FABRIC_STATES, NVLINK_REMOTES, NVLINK_VERSIONS, word
+from bee_gpu.nvml.structures import FabricInfo, OldFabricInfo, versioned
+from bee_gpu.nvml.words import FABRIC_CONFIGURATIONS, FABRIC_STATES, NVLINK_REMOTES, NVLINK_VERSIONS, word
 
 _COUNT = FieldQuery((fields.NVLINK_COUNT,))
 _MAX_LINKS = 36  # NVML_NVLINK_MAX_LINKS of the newest library
@@ -71,17 +71,19 @@ def _link(ask: Reader, link: int, active: bool | None, values: dict[int | tuple[
 
 def read_fabric(ask: Reader) -> Fabric | None:
     """None where the GPU is in no fabric. The health mask has two bits a flag: 0 unknown, 1 yes, 2 no."""
-    found = ask.fill("nvmlDeviceGetGpuFabricInfoV", versioned(FabricInfo, 2))
+    newer = ask.fill("nvmlDeviceGetGpuFabricInfoV", versioned(FabricInfo, 2))
+    found = newer or ask.fill("nvmlDeviceGetGpuFabricInfo", OldFabricInfo())
     if found is None or found.state == 0:
         return None
+    mask = newer.health_mask if newer else 0
 
     def health(shift: int) -> bool | None:
-        return {1: True, 2: False}.get(found.health_mask >> shift & 3)
+        return {1: True, 2: False}.get(mask >> shift & 3)
 
     completed = found.state == 3
     return Fabric(
         state=word(FABRIC_STATES, found.state) or "",
-        status=("success" if found.status == 0 else f"NVML error {found.status}") if completed else None,
+        status=_status(found.status, mask >> 8 & 0xF) if completed else None,
         clique_id=found.clique_id if completed else None,
         cluster_uuid=_cluster(bytes(found.cluster_uuid)) if completed else None,
         bandwidth_degraded=health(0),
@@ -89,6 +91,15 @@ def read_fabric(ask: Reader) -> Fabric | None:
         route_unhealthy=health(4),
         access_timeout_recovery=health(6),
     )
+
+
+def _status(status: int, configuration: int) -> str:
+    """A GPU can be registered without error, and be wrong where it is; 0 and 1 are "unknown" and "right"."""
+    if status:
+        return f"NVML error {status}"
+    if configuration > 1:
+        return f"incorrect configuration, {word(FABRIC_CONFIGURATIONS, configuration)}"
+    return "success"
 
 
 def _cluster(raw: bytes) -> str | None:

@@ -1,5 +1,9 @@
-"""The fast reading: one call for all that nvmlDeviceGetFieldValues can tell, and ten for the rest."""
+"""The fast reading: one call for all that nvmlDeviceGetFieldValues can tell, and ten for the rest.
 
+All by the C functions themselves: pynvml's take longer than the driver's answer.
+"""
+
+import ctypes
 import time
 from functools import cache
 
@@ -8,7 +12,14 @@ from bee_gpu.nvml import fields
 from bee_gpu.nvml.fields import FieldQuery, number, reason_counters, scaled
 from bee_gpu.nvml.handles import Handle, Reader
 from bee_gpu.nvml.library import driver_version
-from bee_gpu.nvml.structures import MarginTemperature, Temperature, versioned
+from bee_gpu.nvml.structures import (
+    MarginTemperature,
+    Memory,
+    MemoryWithReserved,
+    Temperature,
+    Utilization,
+    versioned,
+)
 
 _FIELDS = (
     fields.MEMORY_TEMPERATURE,
@@ -28,7 +39,6 @@ _MILLI, _NANO = 1e-3, 1e-9
 _GRAPHICS, _SM, _MEMORY = 0, 1, 2  # nvmlClockType_t
 _UNKNOWN_STATE = 32  # NVML_PSTATE_UNKNOWN
 _NONE = (None, None, None)
-_MEMORY_V2 = 0x02000028  # nvmlMemory_v2_t, 40 bytes
 
 
 def read_sample(handle: Handle) -> GpuSample:
@@ -40,11 +50,11 @@ def read_sample(handle: Handle) -> GpuSample:
     sw_thermal, hw_thermal, power_brake = (
         (scaled(values[field], _NANO) for field in reasons) if reasons else _NONE
     )
-    rates = ask("nvmlDeviceGetUtilizationRates")
+    rates = ask.fill("nvmlDeviceGetUtilizationRates", Utilization())
     used, free, reserved = _memory(ask)
     instant = scaled(values[fields.POWER_INSTANT], _MILLI)
     average = scaled(values[fields.POWER_AVERAGE], _MILLI)
-    state = ask.number("nvmlDeviceGetPerformanceState")
+    state = ask.direct("nvmlDeviceGetPerformanceState")
     return GpuSample(
         unix_seconds=now,
         temperature_celsius=_temperature(ask),
@@ -56,9 +66,9 @@ def read_sample(handle: Handle) -> GpuSample:
         power_average_watts=average,
         power_usage_watts=_usage(ask) if instant is None and average is None else None,
         energy_joules=scaled(values[fields.ENERGY_MJ], _MILLI),
-        clock_graphics_mhz=ask.number("nvmlDeviceGetClockInfo", _GRAPHICS),
-        clock_sm_mhz=ask.number("nvmlDeviceGetClockInfo", _SM),
-        clock_memory_mhz=ask.number("nvmlDeviceGetClockInfo", _MEMORY),
+        clock_graphics_mhz=ask.direct("nvmlDeviceGetClockInfo", _GRAPHICS),
+        clock_sm_mhz=ask.direct("nvmlDeviceGetClockInfo", _SM),
+        clock_memory_mhz=ask.direct("nvmlDeviceGetClockInfo", _MEMORY),
         performance_state=None if state == _UNKNOWN_STATE else state,
         clock_event_reasons=_reasons(ask),
         sw_power_cap_seconds=scaled(values[fields.SW_POWER_CAP_NS], _NANO),
@@ -70,8 +80,8 @@ def read_sample(handle: Handle) -> GpuSample:
         memory_used_bytes=used,
         memory_free_bytes=free,
         memory_reserved_bytes=reserved,
-        pcie_generation=ask.number("nvmlDeviceGetCurrPcieLinkGeneration"),
-        pcie_width=ask.number("nvmlDeviceGetCurrPcieLinkWidth"),
+        pcie_generation=ask.direct("nvmlDeviceGetCurrPcieLinkGeneration"),
+        pcie_width=ask.direct("nvmlDeviceGetCurrPcieLinkWidth"),
         pcie_replays=number(values[fields.PCIE_REPLAYS]),
         pcie_sent_bytes=number(values[fields.PCIE_SENT_BYTES]),
         pcie_received_bytes=number(values[fields.PCIE_RECEIVED_BYTES]),
@@ -99,9 +109,9 @@ def _query(driver: tuple[int, ...]) -> tuple[FieldQuery, tuple[int, int, int] | 
 
 def _temperature(ask: Reader) -> int | None:
     """By the old function, or by the one that replaces it in newer libraries."""
-    value = ask("nvmlDeviceGetTemperature", 0)
-    if value is not None:
-        return int(value) - (1 << 32) if value >> 31 else int(value)
+    celsius = ask.fill("nvmlDeviceGetTemperature", ctypes.c_int(), 0)
+    if celsius is not None:
+        return celsius.value
     found = ask.fill("nvmlDeviceGetTemperatureV", versioned(Temperature))
     return None if found is None else found.celsius
 
@@ -113,20 +123,20 @@ def _margin(ask: Reader) -> int | None:
 
 def _reasons(ask: Reader) -> int | None:
     """The same mask under its new name (driver 535 and later) or its old one."""
-    reasons = ask("nvmlDeviceGetCurrentClocksEventReasons")
+    reasons = ask.fill("nvmlDeviceGetCurrentClocksEventReasons", ctypes.c_ulonglong())
     if reasons is None:
-        reasons = ask("nvmlDeviceGetCurrentClocksThrottleReasons")
-    return None if reasons is None else int(reasons)
+        reasons = ask.fill("nvmlDeviceGetCurrentClocksThrottleReasons", ctypes.c_ulonglong())
+    return None if reasons is None else reasons.value
 
 
 def _usage(ask: Reader) -> float | None:
-    return scaled(ask.number("nvmlDeviceGetPowerUsage"), _MILLI)
+    return scaled(ask.direct("nvmlDeviceGetPowerUsage"), _MILLI)
 
 
 def _memory(ask: Reader) -> tuple[int | None, int | None, int | None]:
     """Used, free and reserved bytes. The old call counts what the driver reserves as used."""
-    memory = ask("nvmlDeviceGetMemoryInfo", _MEMORY_V2)
+    memory = ask.fill("nvmlDeviceGetMemoryInfo_v2", versioned(MemoryWithReserved, 2))
     if memory is not None:
         return memory.used, memory.free, memory.reserved
-    memory = ask("nvmlDeviceGetMemoryInfo")
-    return (None, None, None) if memory is None else (memory.used, memory.free, None)
+    old = ask.fill("nvmlDeviceGetMemoryInfo", Memory())
+    return (None, None, None) if old is None else (old.used, old.free, None)

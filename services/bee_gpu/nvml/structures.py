@@ -1,7 +1,7 @@
-"""Structures that pynvml 12.550 declares wrongly or not at all, as nvml.h has them.
+"""Structures that pynvml 12.550 declares wrongly, not at all, or with more than a tick can pay for.
 
-Its fabric structures have a text of 80 bytes where NVML writes 16 bytes, so all that follows is read from the
-wrong place. A version word is the size, with the version in the top byte.
+They are as nvml.h has them. pynvml's fabric structures have a text of 80 bytes where NVML writes 16 bytes, so
+all that follows is read from the wrong place. A version word is the size, with the version in the top byte.
 """
 
 import ctypes
@@ -25,6 +25,18 @@ class FabricInfo(_Versioned):
     )
 
 
+class OldFabricInfo(ctypes.Structure):
+    """nvmlGpuFabricInfo_t, of drivers before 550. The rest is room, should one of them write more."""
+
+    _fields_ = (
+        ("cluster_uuid", ctypes.c_ubyte * 16),
+        ("status", ctypes.c_uint),
+        ("clique_id", ctypes.c_uint),
+        ("state", ctypes.c_ubyte),
+        ("room", ctypes.c_ubyte * 99),
+    )
+
+
 class Temperature(_Versioned):
     """nvmlTemperature_v1_t."""
 
@@ -35,6 +47,30 @@ class MarginTemperature(_Versioned):
     """nvmlMarginTemperature_v1_t."""
 
     _fields_ = (("version", ctypes.c_uint), ("celsius", ctypes.c_int))
+
+
+class Utilization(ctypes.Structure):
+    """nvmlUtilization_t, in percent."""
+
+    _fields_ = (("gpu", ctypes.c_uint), ("memory", ctypes.c_uint))
+
+
+class Memory(ctypes.Structure):
+    """nvmlMemory_t, in bytes."""
+
+    _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
+
+
+class MemoryWithReserved(_Versioned):
+    """nvmlMemory_v2_t, in bytes."""
+
+    _fields_ = (
+        ("version", ctypes.c_uint),
+        ("total", ctypes.c_ulonglong),
+        ("reserved", ctypes.c_ulonglong),
+        ("free", ctypes.c_ulonglong),
+        ("used", ctypes.c_ulonglong),
+    )
 
 
 class RepairStatus(_Versioned):

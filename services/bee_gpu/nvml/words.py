@@ -58,6 +58,14 @@ RECOVERY_ACTIONS = {
 
 FABRIC_STATES = {0: "not-supported", 1: "not-started", 2: "in-progress", 3: "completed"}
 
+# What a fabric may find wrong with a GPU's place (NVML_GPU_FABRIC_HEALTH_MASK_INCORRECT_CONFIGURATION_*).
+FABRIC_CONFIGURATIONS = {
+    2: "wrong system GUID",
+    3: "wrong chassis serial number",
+    4: "no partition",
+    5: "too few NVLinks",
+}
+
 EVENT_KINDS = {
     0x1: "ecc-corrected",
     0x2: "ecc-uncorrected",
