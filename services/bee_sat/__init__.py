@@ -1,0 +1,1 @@
+"""Acceptance runs: org.bee.Sat1, and bee-gpu-stress."""

@@ -1,0 +1,1 @@
+"""bee-gpu-stress: a GPU load that checks its own arithmetic."""

@@ -1,0 +1,1 @@
+"""The phases: what is loaded, and how its results are compared."""
