@@ -1,6 +1,7 @@
 """What can be typed: the parser, and nothing that takes time to load."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
@@ -9,6 +10,8 @@ from bee_bus.version import VERSION
 from bee_cli.exits import ERROR
 
 DECODE_KINDS = ("smbios", "fru", "vpd", "pci")
+
+WEB_PORT = 8080
 
 _EXIT_CODES = "exit codes: 0 OK, 1 Warning, 2 Critical, 3 Unknown or any error"
 
@@ -32,9 +35,13 @@ def parser() -> Parser:
     top.add_argument("--version", action="version", version=f"bee {VERSION}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
     _audit(commands)
+    _expected(commands)
     _capture(commands)
     _gpu(commands)
+    _sat(commands)
     _status(commands)
+    _tui(commands)
+    _web(commands)
     _decode(commands)
     return top
 
@@ -88,6 +95,9 @@ def _audit(commands: Any) -> None:
         "--json", action="store_true", help="print the snapshot document (audit-snapshot.json)"
     )
     shape.add_argument("--qr", action="store_true", help="print the summary as a QR code")
+    shape.add_argument(
+        "--brief", action="store_true", help="print the verdict and a line for each finding, as for a log"
+    )
     section = audit.add_argument(
         "--section",
         action="append",
@@ -100,6 +110,31 @@ def _audit(commands: Any) -> None:
         "--replay",
         metavar="FILE",
         help="audit the machine that was captured in FILE instead of this one; needs no bus and no root",
+    )
+    audit.add_argument(
+        "--expected",
+        metavar="FILE",
+        help="compare the machine with what FILE says that it must have (bee expected writes one)",
+    )
+    audit.add_argument(
+        "--limit",
+        action="append",
+        type=_limit,
+        metavar="NAME=VALUE",
+        help="judge by this limit instead of the site's and the built-in one; may be given several times",
+    )
+
+
+def _expected(commands: Any) -> None:
+    expected = _command(
+        commands,
+        "expected",
+        "what this machine has, as the file that others like it are compared with",
+        "Audits this machine and prints its parts as the file that `bee audit --expected FILE` and "
+        "/etc/bee/expected.toml take. Use a machine that is known to be complete, and look the file through.",
+    )
+    expected.add_argument(
+        "--replay", metavar="FILE", help="of the machine that was captured in FILE instead of this one"
     )
 
 
@@ -143,6 +178,21 @@ def _gpu(commands: Any) -> None:
     watch.add_argument("--count", type=_count, metavar="N", help="end after so many ticks")
 
 
+def _sat(commands: Any) -> None:
+    from bee_cli.sat_arguments import add_actions
+
+    sat = _command(
+        commands,
+        "sat",
+        "acceptance runs: prove the memory, the disks, the processors, the GPUs",
+        "Starts acceptance runs and shows what they found. A run belongs to the service: Ctrl-C leaves it "
+        "running, and `bee sat attach` comes back to it. Without an action: the list of runs.",
+    )
+    sat.add_argument("--json", action="store_true", help="print JSON instead")
+    actions = sat.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    add_actions(lambda name, text: _command(actions, name, text, f"{text[0].upper()}{text[1:]}."))
+
+
 def _action(actions: Any, name: str, help_text: str) -> argparse.ArgumentParser:
     action = _command(actions, name, help_text, f"{help_text[0].upper()}{help_text[1:]}.")
     action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead")
@@ -174,6 +224,48 @@ def _status(commands: Any) -> None:
     )
 
 
+def _tui(commands: Any) -> None:
+    tui = _command(
+        commands,
+        "tui",
+        "the menu: all of this on one screen, by arrows and Enter",
+        "Starts the menu on this terminal.",
+    )
+    tui.add_argument(
+        "--runtime",
+        choices=("livecd", "ssh"),
+        default="ssh",
+        help="where it runs: on the live system's own console, or anywhere else (default: ssh)",
+    )
+
+
+def _web(commands: Any) -> None:
+    web = _command(
+        commands,
+        "web",
+        "the web page, and what logs people in to it",
+        "Serves the web page until Ctrl-C. A machine with bee installed has it on port 80 without this.",
+    )
+    web.add_argument(
+        "--port", type=_port, default=WEB_PORT, metavar="PORT", help=f"listen here (default {WEB_PORT})"
+    )
+    web.add_argument("--address", default="", metavar="ADDRESS", help="only on this address (default: all)")
+    actions = web.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    _command(
+        actions,
+        "token",
+        "what logs people in, and where",
+        "Prints the token of this machine's web page, and the addresses that open the page logged in. Only "
+        "root and members of group bee may see it.",
+    )
+
+
+def _port(words: str) -> int:
+    if not words.isdecimal() or not 0 <= int(words[:6]) <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {words!r}")
+    return int(words)
+
+
 def _decode(commands: Any) -> None:
     decode = _command(
         commands,
@@ -193,6 +285,23 @@ def _section(words: str) -> tuple[str, ...]:
         if name not in known:
             raise argparse.ArgumentTypeError(f"there is no section {name!r}; sections: {', '.join(known)}")
     return asked
+
+
+def _limit(words: str) -> tuple[str, str]:
+    """ "storage.percentage_used=90": the name, and the value as TOML writes it."""
+    name, separator, value = (part.strip() for part in words.partition("="))
+    if not separator or not re.fullmatch(r"[a-z_]+\.[a-z0-9_]+", name):
+        raise argparse.ArgumentTypeError(
+            f"{words!r} is not AREA.NAME=VALUE, as in storage.percentage_used=90"
+        )
+    if not re.fullmatch(r"true|false|[+-]?[0-9.e+-]+", value):
+        value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return name, value
+
+
+def limits(arguments: Iterable[tuple[str, str]] | None) -> str:
+    """What --limit named, as TOML."""
+    return "".join(f"{name} = {value}\n" for name, value in arguments or ())
 
 
 def sections(arguments: Iterable[tuple[str, ...]] | None) -> tuple[str, ...]:

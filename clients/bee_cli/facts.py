@@ -1,14 +1,13 @@
 """Which machine a snapshot is of, in the words on its label."""
 
-from dataclasses import dataclass
+import msgspec
 
 from bee_bus.documents.audit import Snapshot
 
 _NAMELESS = "a machine that does not say what it is"
 
 
-@dataclass(frozen=True)
-class MachineFacts:
+class MachineFacts(msgspec.Struct, frozen=True):
     title: str  # "Supermicro SYS-421GE-TNHR"; empty when the audit did not look
     serial: str | None
     host: str

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from bee_bus.documents.gpus import GpuEvent, GpuInventory, GpuTick, InventoryGpu, SampledGpu
-from bee_cli.render.gpu_values import power, reasons
+from bee_bus.gpu_values import power, reasons
 from bee_cli.terminal import Terminal
 from bee_cli.text import clean
 

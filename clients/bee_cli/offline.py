@@ -9,9 +9,15 @@ from bee_cli.text import clean_lines
 SERVICE = "bee-auditd"
 
 
-def replay(file: str, sections: tuple[str, ...]) -> str:
-    """The snapshot (JSON text) of the machine that was captured in ``file``. Raises CliError."""
-    return _output("--replay", _argument(file), *(["--sections", ",".join(sections)] if sections else []))
+def replay(file: str, sections: tuple[str, ...] = (), expected: str | None = None, limits: str = "") -> str:
+    """The snapshot (JSON text) of the machine that was captured in ``file``. Raises CliError.
+
+    ``expected``: the file that says what the machine must have. ``limits``: TOML.
+    """
+    words = ["--sections", ",".join(sections)] if sections else []
+    words += ["--expected", _argument(expected)] if expected is not None else []
+    words += ["--limits", limits] if limits else []
+    return _output("--replay", _argument(file), *words)
 
 
 def decode(kind: str, file: str) -> str:

@@ -109,8 +109,13 @@ class PrivateBus:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which the private bus is the system bus."""
-        return {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.address}
+        """The environment in which the private bus is the system bus, and its services' files are found."""
+        return {**self._places, **os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.address}
+
+    @property
+    def _places(self) -> dict[str, str]:
+        """What is written for others to read goes with the bus, unless the caller has a place for it."""
+        return {"BEE_LOG_DIRECTORY": str(self.folder), "BEE_WEB_DIRECTORY": str(self.folder)}
 
     def log(self) -> str:
         """What the bus, polkitd and the services have printed so far."""
@@ -152,10 +157,7 @@ class PrivateBus:
                 os.close(ready_writer)
 
     def _service_environment(self) -> dict[str, str]:
-        """What the services inherit: not what systemd or a session told this program about itself.
-
-        What they write for others to read goes with the bus, unless the caller has a place for it.
-        """
+        """What the services inherit: not what systemd or a session told this program about itself."""
         told = (
             "NOTIFY_SOCKET",
             "WATCHDOG_PID",
@@ -166,7 +168,7 @@ class PrivateBus:
         )
         inherited = {name: value for name, value in os.environ.items() if name not in told}
         own = {"DBUS_SYSTEM_BUS_ADDRESS": self.address}
-        return {"BEE_LOG_DIRECTORY": str(self.folder)} | inherited | own
+        return self._places | inherited | own
 
     def stop(self) -> None:
         """End everything on the bus and remove its files; returns when that is done."""

@@ -1,10 +1,15 @@
 """Where bee's own programs are: beside this one, in a development tree as well as installed."""
 
 import os
+import signal
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bee_cli.errors import CliError
+
+_TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
 
 
 class ProgramMissing(CliError):
@@ -25,3 +30,16 @@ def program(name: str) -> str:
             return str(candidate)
     looked = " nor ".join(str(place) for place in places)
     raise ProgramMissing(f"{name} is neither in {looked}")
+
+
+def run_program(words: Sequence[str], *, private: bool) -> int:
+    """Be that program, or run it on a private bus, which ends with it; returns its exit code then."""
+    if not private:
+        os.execv(words[0], list(words))
+    from bee_cli.private_bus import PrivateBus
+
+    with PrivateBus() as bus, subprocess.Popen(words, env=bus.environment) as running:
+        for number in _TOLD_TO_END:
+            signal.signal(number, lambda number, _frame: running.send_signal(number))
+        status = running.wait()
+    return status if status >= 0 else 128 - status

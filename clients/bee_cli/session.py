@@ -4,14 +4,20 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from bee_bus.client import Bus
-from bee_bus.errors import BeeError
+from bee_bus.errors import BeeError, Busy, InvalidArgs, InvalidOption, NotFound, NotSupported
 from bee_cli.errors import CliError
 from bee_cli.text import clean
 
-Work = Callable[[Bus], Awaitable[int]]
+if TYPE_CHECKING:
+    from bee_cli.private_bus import PrivateBus
 
+Work = Callable[[Bus], Awaitable[int]]
+PrivateWork = Callable[[Bus, "PrivateBus"], Awaitable[int]]
+
+ANSWERS = (Busy, InvalidArgs, InvalidOption, NotFound, NotSupported)  # what a service in order says
 LOG_LINES = 5  # of the services' log, shown after a failure on a private bus
 
 _TOLD_TO_END = (signal.SIGTERM, signal.SIGHUP)
@@ -22,10 +28,18 @@ def on_bus(work: Work, *, private: bool) -> int:
 
     A private bus and what was started on it are gone when this returns, also when a signal ended it.
     """
-    return asyncio.run(_on_bus(work, private))
+    if private:
+        return on_private_bus(lambda bus, _: work(bus))
+    return asyncio.run(_until_told(_on_system_bus(work)))
 
 
-async def _on_bus(work: Work, private: bool) -> int:
+def on_private_bus(work: PrivateWork) -> int:
+    """Do the work with a private bus. Raises as `on_bus` does."""
+    return asyncio.run(_until_told(_on_private_bus(work)))
+
+
+async def _until_told(work: Awaitable[int]) -> int:
+    """The exit code of the work, or of the signal that ended it."""
     told: list[signal.Signals] = []
     this = asyncio.current_task()
     loop = asyncio.get_running_loop()
@@ -38,23 +52,27 @@ async def _on_bus(work: Work, private: bool) -> int:
     for number in _TOLD_TO_END:
         loop.add_signal_handler(number, end, number)
     try:
-        if private:
-            return await _on_private_bus(work)
-        async with Bus(interactive=_person_present()) as bus:
-            return await work(bus)
+        return await work
     except asyncio.CancelledError:
         if not told:
             raise
         return 128 + told[0]
 
 
-async def _on_private_bus(work: Work) -> int:
+async def _on_system_bus(work: Work) -> int:
+    async with Bus(interactive=_person_present()) as bus:
+        return await work(bus)
+
+
+async def _on_private_bus(work: PrivateWork) -> int:
     from bee_cli.private_bus import PrivateBus
 
     with PrivateBus() as private:
         try:
             async with Bus(private.address, interactive=_person_present()) as bus:
-                return await work(bus)
+                return await work(bus, private)
+        except ANSWERS:
+            raise
         except BeeError as error:
             # The log of the services is gone with the bus: what it says has to be told now.
             said = private.log().strip().splitlines()[-LOG_LINES:]

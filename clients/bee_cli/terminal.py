@@ -4,9 +4,9 @@ import io
 import os
 import shutil
 import sys
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
+from bee_bus.text import shows_unicode
 from bee_cli.errors import CliError
 
 WIDTH_MIN = 60
@@ -14,8 +14,7 @@ WIDTH_USUAL = 80
 WIDTH_MAX = 120  # longer lines are hard to read
 
 
-@dataclass(frozen=True)
-class Terminal:
+class Terminal(NamedTuple):
     """What can be shown. ``columns`` and ``lines`` are those of a crash cart when there is no terminal."""
 
     columns: int = WIDTH_USUAL
@@ -34,7 +33,7 @@ def of_stream(stream: TextIO, *, no_color: bool = False) -> Terminal:
         columns=max(WIDTH_MIN, min(size.columns, WIDTH_MAX)) if _knows_width(interactive) else WIDTH_USUAL,
         lines=size.lines,
         colour=interactive and not plain,
-        unicode=_shows_unicode(stream),
+        unicode=shows_unicode(stream),
         interactive=interactive,
     )
 
@@ -83,15 +82,3 @@ def _is_terminal(stream: TextIO) -> bool:
 
 def _knows_width(interactive: bool) -> bool:
     return interactive or os.environ.get("COLUMNS", "").isdecimal()
-
-
-def _shows_unicode(stream: TextIO) -> bool:
-    encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("_", "-")
-    if encoding not in ("utf-8", "utf8"):
-        return False
-    # Python turns the locale "C" into UTF-8 on its own. No locale at all can show UTF-8 nowadays, but one who
-    # says C means it.
-    locale = os.environ.get("LC_ALL") or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
-    if locale == "C.UTF-8" and os.environ.get("LANG") in ("C", "POSIX") and not os.environ.get("LC_ALL"):
-        return False
-    return locale not in ("C", "POSIX")

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -17,28 +18,40 @@ def run(asked: Namespace) -> int:
     if asked.replay is not None:
         from bee_cli import offline
 
-        return _present(offline.replay(asked.replay, sections), asked)
+        limits = arguments.limits(asked.limit)
+        return _present(offline.replay(asked.replay, sections, asked.expected, limits), asked)
+
+    options = {"sections": ",".join(sections)} if sections else {}
+    if asked.limit:
+        options["limits"] = arguments.limits(asked.limit)
+    if asked.expected is not None:
+        from bee_cli.expected_file import read
+
+        options["expected"] = read(asked.expected)
 
     from bee_bus.client import Bus
     from bee_cli.session import on_bus
 
     async def audit(bus: Bus) -> int:
-        needed = "documents" if asked.json else "qr" if asked.qr else "render"
-        return _present(await audit_snapshot(bus, sections, load=f"bee_cli.{needed}"), asked)
+        needed = "documents" if asked.json else "qr" if asked.qr else "brief" if asked.brief else "render"
+        text = await audit_snapshot(bus, options, load=f"bee_cli.{needed}")
+        return _present(text, asked)
 
     return on_bus(audit, private=asked.private)
 
 
-async def audit_snapshot(bus: "Bus", sections: tuple[str, ...] = (), *, load: str = "bee_cli.render") -> str:
+async def audit_snapshot(
+    bus: "Bus", options: Mapping[str, str] | None = None, *, load: str = "bee_cli.render"
+) -> str:
     """Run an audit over the bus to its end; the snapshot as JSON text. Raises BeeError.
 
-    ``load``: the module that will show it, loaded while the service works.
+    ``options``: of Run. ``load``: the module that will show it, loaded while the service works.
     """
     from bee_bus.client import AuditClient
     from bee_bus.errors import from_name
     from bee_cli.progress import follow
 
-    job = await AuditClient(bus).run({"sections": ",".join(sections)} if sections else {})
+    job = await AuditClient(bus).run(options)
     import_module(load)
     ended = await follow(job, "audit")
     if ended["ErrorName"]:
@@ -48,6 +61,13 @@ async def audit_snapshot(bus: "Bus", sections: tuple[str, ...] = (), *, load: st
 
 def _present(text: str, asked: Namespace) -> int:
     """Show the snapshot as it was asked for; its verdict is the exit code."""
+    if asked.brief:
+        from bee_cli.brief import brief, read
+
+        audited = read(text)
+        show(brief(audited))
+        return exits.of_verdict(audited.verdict)
+
     from bee_cli.documents import read_snapshot, readable_json
 
     snapshot = read_snapshot(text)

@@ -6,9 +6,9 @@ from bee_bus.documents.board import Bios, BoardSection
 from bee_bus.documents.cpus import Cpu, CpuPackage, CpusSection
 from bee_bus.documents.gpus import Gpu, GpusSection
 from bee_bus.documents.memory import Dimm, MemoryController, MemorySection
-from bee_cli.render.gpu_values import power
+from bee_bus.gpu_values import power
+from bee_bus.units import celsius, joined, memory_size, quantity, ranges, several, tally, words
 from bee_cli.render.page import Page
-from bee_cli.render.units import celsius, joined, memory_size, quantity, ranges, several, tally, words
 
 _PLACES_INDENT = 6
 

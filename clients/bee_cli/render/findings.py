@@ -1,6 +1,7 @@
 """What is wrong, the worst first, each with what to do about it."""
 
-from bee_bus.documents.audit import Finding, Summary, Threshold
+from bee_bus.documents.audit import Finding, Summary
+from bee_bus.finding_words import limit_words, place, value_words
 from bee_cli.render.page import QUIET, SEVERITY_STYLES, Page
 
 
@@ -17,7 +18,7 @@ def put_findings(page: Page, summary: Summary) -> None:
 def put_finding(page: Page, finding: Finding) -> None:
     label = page.cell(f"{finding.severity.upper():<9}", SEVERITY_STYLES.get(finding.severity, ""))
     component = page.cell(finding.component, "bold")
-    where = _where(finding)
+    where = place(finding)
     beside = page.fits(label.plain, component.plain, "  ", where)
     page.line(label, component, page.cell(f"  {where}") if where and beside else "")
     if where and not beside:
@@ -33,31 +34,5 @@ _TEXT_INDENT = 11
 
 def judgement(finding: Finding) -> str:
     """The value beside the limit that judged it: "value 103 %, limit 100 % (built-in: NVMe 2.0 fig. 207)"."""
-    threshold = finding.threshold
-    unit = threshold.unit if threshold else ""
-    parts = []
-    if finding.value is not None:
-        parts.append(f"value {quantity(finding.value, unit)}")
-    if threshold is not None:
-        parts.append(f"limit {quantity(threshold.value, unit)} ({_source(threshold)})")
-    return ", ".join(parts)
-
-
-def quantity(value: float | str | bool, unit: str) -> str:
-    """A number without needless digits, and its unit."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = f"{value:,.6g}".replace(",", "") if isinstance(value, float) else str(value)
-    return f"{text} {unit}".rstrip()
-
-
-def _source(threshold: Threshold) -> str:
-    if threshold.layer == "device":
-        return f"the device's own: {threshold.source}" if threshold.source else "the device's own"
-    return f"{threshold.layer}: {threshold.source}"
-
-
-def _where(finding: Finding) -> str:
-    """The place, when it says more than the component's own name does."""
-    section, _, component = finding.component.partition("/")
-    return "" if finding.where in (finding.component, component or section) else finding.where
+    told = (("value", value_words(finding)), ("limit", limit_words(finding)))
+    return ", ".join(f"{name} {words}" for name, words in told if words)

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from bee_bus.documents.firmware import FirmwareSection, FirmwareVersion
+from bee_bus.units import ranges
 from bee_cli.render.page import Page
-from bee_cli.render.units import ranges
 
 
 def put_firmware(page: Page, firmware: FirmwareSection) -> None:

@@ -7,10 +7,10 @@ from rich.text import Text
 from bee_bus.documents.findings import Finding, Verdict
 from bee_bus.documents.gpu import GpuSample, GpuState
 from bee_bus.documents.gpus import GpuInventory, InventoryGpu
+from bee_bus.gpu_values import power, reasons
+from bee_bus.units import celsius, joined, memory_size, quantity, several, tally, words
 from bee_cli.render.findings import put_finding
-from bee_cli.render.gpu_values import power, reasons
 from bee_cli.render.page import QUIET, SEVERITY_STYLES, Page
-from bee_cli.render.units import celsius, joined, memory_size, quantity, several, tally, words
 from bee_cli.terminal import Terminal
 
 _STATES = {

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from bee_bus.documents.bmc import BmcSection, ChassisStatus, Controller, FruDevice, Sel, SelEvent
 from bee_bus.documents.psus import Psu, PsusSection
 from bee_bus.documents.sensors import Sensor, SensorsSection
+from bee_bus.units import joined, number, quantity, several, without_vendor, words
 from bee_cli.render.page import Page
-from bee_cli.render.units import joined, number, quantity, several, without_vendor, words
 
 NEAREST = 3  # temperatures shown
 EVENTS = 5  # of the event log

@@ -1,8 +1,8 @@
 """Network interfaces with a device of their own, and InfiniBand adapters."""
 
 from bee_bus.documents.network import InfinibandAdapter, InfinibandPort, NetworkInterface, NetworkSection
+from bee_bus.units import joined, number, several, words
 from bee_cli.render.page import Page
-from bee_cli.render.units import joined, number, several, words
 
 
 def put_network(page: Page, network: NetworkSection) -> None:

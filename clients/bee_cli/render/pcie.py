@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection
+from bee_bus.units import joined, number, ranges, several
 from bee_cli.render.page import Page
-from bee_cli.render.units import joined, number, ranges, several
 
 _BRIDGE = "06"
 # Display and accelerator devices lower their link's speed when they have nothing to do.

@@ -1,8 +1,8 @@
 """Disks, RAID controllers and the kernel's own arrays."""
 
 from bee_bus.documents.storage import Disk, MdArray, StorageController, StorageSection
+from bee_bus.units import celsius, disk_size, joined, several, without_vendor, words
 from bee_cli.render.page import Page
-from bee_cli.render.units import celsius, disk_size, joined, several, without_vendor, words
 
 
 def put_storage(page: Page, storage: StorageSection) -> None:

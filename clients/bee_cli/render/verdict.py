@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.panel import Panel
 
 from bee_bus.documents.audit import Snapshot, Summary
+from bee_bus.units import number
 from bee_cli.facts import machine_facts
 from bee_cli.render.page import SEVERITY_STYLES, Page
-from bee_cli.render.units import number
 
 
 def put_verdict(page: Page, snapshot: Snapshot) -> None:
@@ -20,6 +20,11 @@ def put_verdict(page: Page, snapshot: Snapshot) -> None:
     page.put(page.cell(f"{serial}host {machine.host}{kernel}"))
     page.put(_banner(page, summary, snapshot.sections))
     page.put(page.cell(_circumstances(snapshot), "dim"))
+    if snapshot.given_limits:
+        limits = ", ".join(snapshot.given_limits.split("\n")).rstrip(", ")
+        page.put(page.cell(f"judged by limits of the caller's own: {limits}", "bold"))
+    if snapshot.expected_source:
+        page.put(page.cell(f"compared with what must be there: {snapshot.expected_source}", "dim"))
 
 
 def _banner(page: Page, summary: Summary, sections: Sequence[str]) -> Panel:
