@@ -1,0 +1,1 @@
+"""View models: what a screen shows, kept up to date over the bus. They know nothing of urwid."""
