@@ -1,0 +1,1 @@
+"""The web page: the same machine, seen from a chair, over the services on the bus."""

@@ -1,0 +1,1 @@
+"""What answers requests: each module names its addresses in ROUTES."""

@@ -1,0 +1,1 @@
+"""Who may change something: one token, sessions that end, attempts that are counted."""

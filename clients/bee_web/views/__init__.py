@@ -1,0 +1,1 @@
+"""What pages show: plain functions from what the services know to what a template writes down."""
