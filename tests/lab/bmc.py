@@ -208,9 +208,8 @@ class Bmc:
         part = image[offset : offset + count]
         return bytes((len(part),)) + part
 
-    def _records(self) -> list[bytes]:
-        everything: list[sdr.Record] = [*self.locators, *self.sensors]
-        return [sdr.encode(record, number) for number, record in enumerate(everything, start=1)]
+    def _records(self) -> list[sdr.Record]:
+        return [*self.locators, *self.sensors]
 
     def _sdr_info(self, data: bytes) -> bytes:
         stamps = (0x60000000).to_bytes(4, "little") * 2
@@ -227,7 +226,8 @@ class Bmc:
         return (self._reservation & 0xFFFF).to_bytes(2, "little")
 
     def _sdr_read(self, data: bytes) -> bytes:
-        return self._record_part(self._records(), data)
+        records = self._records()
+        return self._record_part(len(records), lambda index: sdr.encode(records[index], index + 1), data)
 
     def _sel_info(self, data: bytes) -> bytes:
         free = min((self.sel_capacity - len(self.log)) * 16, 0xFFFF)
@@ -236,23 +236,23 @@ class Bmc:
         return head + stamps + bytes((0x02 | self._overflow << 7,))
 
     def _sel_read(self, data: bytes) -> bytes:
-        return self._record_part(self.log, data)
+        return self._record_part(len(self.log), self.log.__getitem__, data)
 
-    def _record_part(self, records: list[bytes], data: bytes) -> bytes:
+    def _record_part(self, record_count: int, record_at: Callable[[int], bytes], data: bytes) -> bytes:
         """Get SDR and Get SEL Entry: reservation, record, offset, count to the next id and the bytes."""
         wanted, offset, count = data[2] | data[3] << 8, data[4], data[5]
         if offset and (data[0] | data[1] << 8) != self._reservation & 0xFFFF:
             raise Refused(RESERVATION_LOST)
-        index = {0: 0, 0xFFFF: len(records) - 1}.get(wanted, wanted - 1)
-        if not 0 <= index < len(records):
+        index = {0: 0, 0xFFFF: record_count - 1}.get(wanted, wanted - 1)
+        if not 0 <= index < record_count:
             raise Refused(NOT_PRESENT)
-        record = records[index]
+        record = record_at(index)
         if offset > len(record):
             raise Refused(OUT_OF_RANGE)
         part = record[offset:] if count == 0xFF else record[offset : offset + count]
         if len(part) > MESSAGE_LIMIT:
             raise Refused(TOO_MANY_BYTES)
-        following = index + 2 if index + 1 < len(records) else 0xFFFF
+        following = index + 2 if index + 1 < record_count else 0xFFFF
         return following.to_bytes(2, "little") + part
 
     def _sel_add(self, data: bytes) -> bytes:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,15 +40,19 @@ class Container:
         deadline_seconds: float = 60,
         check: bool = True,
         environment: Mapping[str, str] | None = None,
+        typed: str | None = None,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command as a user of the machine, without a session, as cron or a service would."""
+        """Run a command as a user of the machine, without a session, as cron or a service would.
+
+        ``typed`` is its standard input.
+        """
         become = () if user == "root" else ("runuser", "-u", user, "--")
         base = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin", "LC_ALL": "C.UTF-8"}
         try:
             result = subprocess.run(
                 [*self._enter, *become, *argv],
                 check=False,
-                stdin=subprocess.DEVNULL,
+                input=typed or "",
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -79,27 +83,46 @@ class Container:
         return ended.stdout[-20000:]
 
 
+def installed() -> tuple[Path, ...]:
+    """The layers, topmost first, of a Debian 13 with bee installed."""
+    return rootfs.bee_layer(), rootfs.base_layer()
+
+
 @contextmanager
-def booted() -> Iterator[Container]:
-    """Boot a machine of its own, wait until systemd has nothing left to start, and end it."""
-    base, bee = rootfs.base_layer(), rootfs.bee_layer()
+def booted(
+    layers: Callable[[], tuple[Path, ...]] = installed,
+    *,
+    prepare: Callable[[Path], None] = lambda _root: None,
+    network: Path | None = None,
+) -> Iterator[Container]:
+    """Boot a machine of its own, wait until systemd has nothing left to start, and end it.
+
+    ``prepare`` gets the root filesystem before the machine starts; ``network`` is the network namespace that
+    it lives in, else it has one with nothing in it.
+    """
     upper = Path(tempfile.mkdtemp(prefix="container-", dir=rootfs.CACHE))
     upper.chmod(0o755)  # it becomes the machine's root folder
     log = upper.with_suffix(".log")
     try:
-        with rootfs.merged(bee, base, upper=upper) as root, _nspawn(root, log) as process:
-            container = Container(root, _init(process, log))
-            _await_boot(container)
-            yield container
+        with rootfs.merged(*layers(), upper=upper) as root:
+            prepare(root)
+            with _nspawn(root, log, network) as process:
+                container = Container(root, _init(process, log))
+                _await_boot(container)
+                yield container
     finally:
         shutil.rmtree(upper)
         log.unlink(missing_ok=True)
 
 
 @contextmanager
-def _nspawn(root: Path, log: Path) -> "Iterator[subprocess.Popen[bytes]]":
-    words = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network"]
+def _nspawn(root: Path, log: Path, network: Path | None) -> "Iterator[subprocess.Popen[bytes]]":
+    words = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit"]
+    # A namespace of others' making is the machine's own all the same.
+    given = [f"--network-namespace-path={network}", "--capability=CAP_NET_ADMIN"]
+    words += given if network else ["--private-network"]
     words += ["--boot", "--console=passive", f"--directory={root}"]
+    words += ["--capability=CAP_IPC_LOCK"]  # a real machine's root may lock memory
     with log.open("wb") as output:
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

@@ -48,7 +48,8 @@ def boot_files() -> BootFiles:
     """The disk image of a machine with bee installed, built when bee or the base has changed."""
     base, bee = rootfs.base_layer(), rootfs.bee_layer()
     kernel = next(iter((base / "boot").glob("vmlinuz-*")))
-    disk = rootfs.CACHE / f"server-{bee.name.removeprefix('bee-')}.ext4"
+    # With a journal, as every server's disk has: one is reset under a run, and keeps what was synced.
+    disk = rootfs.CACHE / f"server-journal-{bee.name.removeprefix('bee-')}.ext4"
     with rootfs.lock():
         if not disk.exists():
             rootfs.report(f"writing the server's disk {disk}")
@@ -58,7 +59,7 @@ def boot_files() -> BootFiles:
                 file.truncate(DISK_BYTES)
             with rootfs.merged(bee, base) as tree:
                 subprocess.run(
-                    ["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d", tree, partial],
+                    ["mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, partial],
                     check=True,
                 )
             partial.rename(disk)

@@ -107,7 +107,7 @@ class Board:
 class Cpu:
     socket: str
     vendor: str = "Intel(R) Corporation"
-    model: str = "Intel(R) Xeon(R) Gold 6430"
+    model: str = "Intel(R) Xeon(R) Platinum 8480+"
     serial: str = ""
     cores: int = 1
     threads: int = 1

@@ -14,6 +14,7 @@ SPEED_CODES = {2.5: 1, 5.0: 2, 8.0: 3, 16.0: 4, 32.0: 5, 64.0: 6}
 ENDPOINT, ROOT_PORT, UPSTREAM, DOWNSTREAM, INTEGRATED, EVENT_COLLECTOR = 0, 4, 5, 6, 9, 10
 
 EXPRESS_AT, AER_AT, SERIAL_AT, PHY16_AT, PHY32_AT, DPC_AT = 0x40, 0x100, 0x148, 0x160, 0x1A0, 0x1E0
+PHY64_AT, DEVICE3_AT = 0x200, 0x240
 RX_ERROR, BAD_TLP = 1 << 0, 1 << 6
 COMPLETION_TIMEOUT, MALFORMED_TLP, UNSUPPORTED_REQUEST = 1 << 14, 1 << 18, 1 << 20
 
@@ -29,6 +30,8 @@ class Link:
     target: float | None = None
     equalized: tuple[float, ...] = (8.0, 16.0)
     active: bool | None = None  # data link layer, of ports that report it
+    skips: tuple[float, ...] = ()  # speeds below the highest that are not supported
+    trained_width: int | None = None  # in flit mode with L0p: what the width was before lanes went to rest
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def _express(data: bytearray, device: Device) -> None:
         status = SPEED_CODES[link.speed] | link.width << 4 | (1 << 13 if leads_down and active else 0)
         struct.pack_into("<IHH", data, at + 0x0C, capabilities, 0x40, status)
         vector = (1 << SPEED_CODES[link.max_speed]) - 1
+        vector &= ~sum(1 << SPEED_CODES[speed] - 1 for speed in link.skips)
         target = SPEED_CODES[link.target or link.max_speed]
         struct.pack_into("<IHH", data, at + 0x2C, vector << 1, target, 0x1E if 8.0 in link.equalized else 0)
     if device.slot is not None:
@@ -155,6 +159,13 @@ def _extended(data: bytearray, device: Device) -> None:
         capabilities.append(
             (DPC_AT, 0x1D, struct.pack("<HHHH", 0, 0, 0x1F05 if device.contained else 0x1F00, source))
         )
+    if link is not None and link.max_speed >= 64.0:
+        status = 0x0F if 64.0 in link.equalized else 0
+        capabilities.append((PHY64_AT, 0x31, struct.pack("<III", 0, 0, status)))
+    if link is not None and link.trained_width is not None:
+        l0p = 1 << 3
+        initial = link.trained_width.bit_length() - 1  # 0 is x1, 4 is x16
+        capabilities.append((DEVICE3_AT, 0x2F, struct.pack("<III", l0p, l0p, initial)))
     for index, (offset, number, body) in enumerate(capabilities):
         following = capabilities[index + 1][0] if index + 1 < len(capabilities) else 0
         struct.pack_into("<I", data, offset, number | 1 << 16 | following << 20)

@@ -26,6 +26,7 @@ BEE_DEPENDS = (
     "dmidecode",
     "ipmitool",
     "lshw",
+    "memtester",
     "nvme-cli",
     "pci.ids",
     "pciutils",
@@ -34,10 +35,15 @@ BEE_DEPENDS = (
     "python3-construct",
     "python3-dbus-next",
     "python3-msgspec",
+    "python3-prometheus-client",
     "python3-pyudev",
     "python3-qrcode",
     "python3-rich",
+    "python3-tornado",
+    "python3-urwid",
     "smartmontools",
+    "stress-ng",
+    "stressapptest",
     "udev",
     "util-linux",
 )
@@ -48,6 +54,7 @@ MACHINE = (
     "linux-image-amd64",
     "openssh-server",
     "systemd",
+    "systemd-resolved",
     "systemd-sysv",
 )
 
@@ -71,12 +78,20 @@ MASKED_UNITS = (
     "nvmf-autoconnect.service",
     "smartmontools.service",
     "systemd-networkd-wait-online.service",
+    "systemd-resolved.service",
 )
 
 STRANGER = "stranger"  # a user of the machine who is not in group bee
 MEMBER = "member"  # one who is, once bee is installed
 
+# By its files alone: the package depends on the driver's own library, which comes with a GPU.
+PYNVML = (
+    'cd "$1/tmp" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get download python3-pynvml'
+    ' && dpkg-deb --extract python3-pynvml_*.deb "$1" && rm python3-pynvml_*.deb'
+)
+
 CUSTOMIZE = (
+    PYNVML,
     'echo lab > "$1/etc/hostname"',
     f'chroot "$1" useradd --create-home --shell /bin/bash {STRANGER}',
     f'chroot "$1" useradd --create-home --shell /bin/bash {MEMBER}',
@@ -85,6 +100,7 @@ CUSTOMIZE = (
     'rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*',
 )
 
+OVERLAY = CHECKOUT / "iso" / "overlay"
 INSTALL_SOURCES = ("Makefile", "clients", "dbus", "pyproject.toml", "services", "systemd")
 
 
@@ -103,6 +119,7 @@ def base_layer() -> Path:
             partial = _emptied(folder.with_suffix(".partial"))
             _logged([*recipe, SUITE, str(partial), debian_mirror()], CACHE / "base.log")
             partial.rename(folder)
+            os.utime(folder)  # a Debian tree is as old as its packages, and the oldest goes
             prune("base-*", keep=2)
     return folder
 
@@ -122,6 +139,40 @@ def bee_layer() -> Path:
     return folder
 
 
+def live_layers() -> tuple[Path, Path, Path]:
+    """The live system, topmost first: what its overlay and the building of an image add, bee, and Debian."""
+    base, bee = base_layer(), bee_layer()
+    folder = CACHE / f"live-{_hash([base.name, bee.name, *_digests(OVERLAY), _digest(Path(__file__))])}"
+    with lock():
+        if not folder.is_dir():
+            report(f"making the live system in {folder}")
+            partial = _emptied(folder.with_suffix(".partial"))
+            with merged(bee, base, upper=partial) as root:
+                _make_live(root)
+            partial.rename(folder)
+            os.utime(folder)  # else it is as old as the overlay
+            prune("live-*", keep=2)
+    return folder, bee, base
+
+
+def _make_live(root: Path) -> None:
+    log = CACHE / "live.log"
+    for unit in MASKED_UNITS:
+        (root / "etc/systemd/system" / unit).unlink(missing_ok=True)  # the overlay's word is tested
+    _logged(["cp", "--archive", "--no-preserve=ownership", f"{OVERLAY}/.", str(root)], log)
+    _logged(["systemd-sysusers", f"--root={root}"], log)
+    _logged(["chroot", str(root), "systemctl", "--quiet", "preset-all"], log)
+    for left in ("etc/hostname", "etc/apt/sources.list", *_names(root, "etc/ssh/ssh_host_*")):
+        (root / left).unlink(missing_ok=True)
+    (root / "etc/machine-id").write_text("")  # each boot has one of its own, and none is a first boot
+    for name in ("etc", "var"):
+        (root / name / ".updated").touch()
+
+
+def _names(root: Path, pattern: str) -> list[str]:
+    return [str(path.relative_to(root)) for path in root.glob(pattern)]
+
+
 def _install(root: Path) -> None:
     log = CACHE / "bee.log"
     _logged(["make", "-C", str(CHECKOUT), "install", f"DESTDIR={root}"], log)
@@ -129,7 +180,8 @@ def _install(root: Path) -> None:
     _logged(["systemd-sysusers", f"--root={root}"], log)
     _logged(["chroot", str(root), "usermod", "--append", "--groups", "bee", MEMBER], log)
     _logged(["chroot", str(root), "python3", "-m", "compileall", "-q", "/usr/local/lib/bee"], log)
-    _logged(["systemctl", f"--root={root}", "enable", "bee-audit.service"], log)
+    units = ("bee-audit.service", "bee-web.socket", "bee-web-token.service")
+    _logged(["systemctl", f"--root={root}", "enable", *units], log)
     # First-boot work (compiling caches, users) is done: the machine shall boot as on its second day.
     for name in ("etc", "var"):
         (root / name / ".updated").touch()
@@ -178,8 +230,9 @@ def debian_mirror() -> str:
 
 
 def _recipe() -> list[str]:
-    words = ["mmdebstrap", "--variant=minbase", f"--include={','.join(BEE_DEPENDS + MACHINE)}"]
-    words.append('--aptopt=APT::Install-Recommends "false"')
+    words = ["mmdebstrap", "--variant=minbase", "--components=main,contrib"]
+    words.append(f"--include={','.join(BEE_DEPENDS + MACHINE)}")
+    words += ['--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Retries "5"']
     words += [f"--dpkgopt=path-exclude={path}" for path in DPKG_EXCLUDES]
     words += [f"--customize-hook={hook}" for hook in CUSTOMIZE]
     return words
@@ -187,13 +240,21 @@ def _recipe() -> list[str]:
 
 def _source_digests() -> Iterator[str]:
     for name in INSTALL_SOURCES:
-        top = CHECKOUT / name
-        files = sorted(top.rglob("*")) if top.is_dir() else [top]
-        for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
-                content = hashlib.sha256(file.read_bytes()).hexdigest()
-                yield f"{file.relative_to(CHECKOUT)} {file.stat().st_mode:o} {content}"
-    yield hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        yield from _digests(CHECKOUT / name)
+    yield _digest(Path(__file__))
+
+
+def _digests(top: Path) -> Iterator[str]:
+    files = sorted(top.rglob("*")) if top.is_dir() else [top]
+    for file in files:
+        if file.is_symlink():
+            yield f"{file.relative_to(CHECKOUT)} -> {file.readlink()}"
+        elif file.is_file() and "__pycache__" not in file.parts:
+            yield f"{file.relative_to(CHECKOUT)} {file.stat().st_mode:o} {_digest(file)}"
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _hash(words: Sequence[str]) -> str:

@@ -13,10 +13,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lab import disk_image, hardware, qemu_command, rootfs
 from lab.bmc import Bmc
@@ -48,25 +48,45 @@ class LabError(Exception):
 
 
 class Server:
-    """A running server. ``bmc`` is the live one: what a test changes in it, the next reading shows."""
+    """A running server. ``bmc`` is the live one: what a test changes in it, the next reading shows.
 
-    def __init__(self, work: Path, port: int, bmc: Bmc | None) -> None:
+    ``login``: who comes in by SSH. ``boot_deadline_seconds``: how long it may take to be up.
+    """
+
+    def __init__(
+        self,
+        work: Path,
+        process: "subprocess.Popen[bytes]",
+        port: int,
+        bmc: Bmc | None,
+        *,
+        login: str = "root",
+        boot_deadline_seconds: float = BOOT_DEADLINE_SECONDS,
+    ) -> None:
         self.bmc = bmc
+        self.boot_deadline_seconds = boot_deadline_seconds
         self._work = work
+        self._process = process
         self._port = port
         self._ssh = [
             *("ssh", "-F", "none", "-p", str(port), "-i", str(work / "key")),
             *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"),
             *("-o", "BatchMode=yes", "-o", "ConnectTimeout=30"),
-            *("-o", f"ControlPath={work / 'ssh'}", "-o", "ControlMaster=auto", "-o", "ControlPersist=yes"),
-            "root@127.0.0.1",
+            *("-o", f"ControlPath={work / 'ssh-%r'}", "-o", "ControlMaster=auto", "-o", "ControlPersist=yes"),
+            f"{login}@127.0.0.1",
         ]
 
     def run(
-        self, command: str, *, user: str | None = None, deadline_seconds: float = 120, check: bool = True
+        self,
+        command: str,
+        *,
+        user: str | None = None,
+        stdin: bytes = b"",
+        deadline_seconds: float = 120,
+        check: bool = True,
     ) -> "subprocess.CompletedProcess[str]":
         """Run a shell command as root or as ``user``; raises LabError when it fails and ``check`` is on."""
-        ended = self._call(_as_user(command, user), deadline_seconds=deadline_seconds)
+        ended = self._call(_as_user(command, user), stdin=stdin, deadline_seconds=deadline_seconds)
         result = subprocess.CompletedProcess(
             command,
             ended.returncode,
@@ -135,7 +155,20 @@ class Server:
                 f"{command}: no end after {deadline_seconds:.0f} s\n{self.serial_log()[-2000:]}"
             ) from late
 
-    def _hang_up(self) -> None:
+    def reset(self) -> None:
+        """Press the reset button, and wait until the machine is up again."""
+        self.hang_up()
+        self.monitor("set-action", reboot="reset")  # without this a reset ends QEMU, as a panic must
+        self.monitor("system_reset")
+        self.await_up()
+
+    def await_up(self) -> None:
+        """Wait until the machine lets us in and has started all that a boot starts."""
+        await_ssh(self)
+        await_boot(self)
+
+    def hang_up(self) -> None:
+        """End the connection that commands share."""
         words = [*self._ssh[:-1], "-O", "exit", self._ssh[-1]]
         subprocess.run(words, check=False, capture_output=True, timeout=30)
 
@@ -144,35 +177,40 @@ class Server:
 def running(described: hardware.Server) -> Iterator[Server]:
     """Boot the server that is described, and end it."""
     boot = disk_image.boot_files()
+
     with ExitStack() as stack:
-        yield _booted(described, boot, stack)
+        yield booted(
+            described.name, lambda tried: _switched_on(described, boot, tried), Server.await_up, stack
+        )
 
 
-def _booted(described: hardware.Server, boot: disk_image.BootFiles, stack: ExitStack) -> Server:
-    """A server that is up; all that belongs to it is ended with ``stack``."""
+Booting = TypeVar("Booting", bound=Server)
+
+
+def booted(
+    name: str, switch_on: Callable[[ExitStack], Booting], wait: Callable[[Booting], None], stack: ExitStack
+) -> Booting:
+    """A server that is up as ``wait`` sees it; all that belongs to it is ended with ``stack``."""
     for attempt in range(1, BOOT_ATTEMPTS + 1):
         with ExitStack() as tried:
-            started = time.monotonic()
-            server, process = _switched_on(described, boot, tried)
+            began = time.monotonic()
+            server = switch_on(tried)
             try:
-                _await_ssh(server, process)
-                _await_boot(server)
+                wait(server)
             except LabError:
                 # Kernels patch their own code as they start, and QEMU's translator loses that race once in
                 # some tens of boots. That is the emulator's fault, and a second boot shows it.
                 if "Kernel panic" not in server.serial_log() or attempt == BOOT_ATTEMPTS:
                     raise
-                rootfs.report(f"server {described.name}: the emulated kernel crashed as it started; again")
+                rootfs.report(f"server {name}: the emulated kernel crashed as it started; again")
                 continue
-            rootfs.report(f"server {described.name}: up after {time.monotonic() - started:.0f} s")
+            rootfs.report(f"server {name}: up after {time.monotonic() - began:.0f} s")
             stack.enter_context(tried.pop_all())
             return server
     raise AssertionError("the last attempt returns or raises")
 
 
-def _switched_on(
-    described: hardware.Server, boot: disk_image.BootFiles, stack: ExitStack
-) -> "tuple[Server, subprocess.Popen[bytes]]":
+def _switched_on(described: hardware.Server, boot: disk_image.BootFiles, stack: ExitStack) -> Server:
     # A short path: a Unix socket's name holds 107 bytes.
     work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bee-lab-", dir="/var/tmp")))
     initrd = work / "initrd"
@@ -180,17 +218,17 @@ def _switched_on(
     bmc = described.bmc() if described.bmc else None
     if bmc is not None:
         stack.enter_context(BmcLink(bmc, work / "bmc"))
-    port = _free_port()
+    port = free_port()
     words = qemu_command.command(described, boot=boot, initrd=initrd, work=work, ssh_port=port)
-    process = stack.enter_context(_started(words, work))
-    server = Server(work, port, bmc)
-    stack.callback(server._hang_up)
-    _power_on(server, process, described)
-    return server, process
+    process = stack.enter_context(started(words, work))
+    server = Server(work, process, port, bmc)
+    stack.callback(server.hang_up)
+    power_on(server, described)
+    return server
 
 
 @contextmanager
-def _started(words: list[str], work: Path) -> "Iterator[subprocess.Popen[bytes]]":
+def started(words: list[str], work: Path) -> "Iterator[subprocess.Popen[bytes]]":
     with (work / "qemu.log").open("wb") as log:
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -216,36 +254,40 @@ def _overlay(work: Path) -> dict[str, tuple[bytes, int]]:
     }
 
 
-def _power_on(server: Server, process: "subprocess.Popen[bytes]", described: hardware.Server) -> None:
+def power_on(server: Server, described: hardware.Server) -> None:
     """QEMU waits with its processors stopped, so that what is unplugged is so from the first reset on."""
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and server._process.poll() is None:
         try:
             server.monitor("query-status")
             break
         except OSError:
             time.sleep(0.1)
-    if process.poll() is None:
+    if server._process.poll() is None:
         for nic in described.nics:
             server.monitor("set_link", name=nic.name, up=nic.link_up)
         server.monitor("cont")
 
 
-def _await_ssh(server: Server, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + BOOT_DEADLINE_SECONDS
+def await_ssh(server: Server) -> None:
+    """Wait until sshd lets us in."""
+    deadline = time.monotonic() + server.boot_deadline_seconds
     while time.monotonic() < deadline:
-        if process.poll() is not None:
+        if server._process.poll() is not None:
             said = (server._work / "qemu.log").read_text(errors="replace")
-            raise LabError(f"QEMU ended with {process.returncode}: {said}\n{server.serial_log()[-4000:]}")
-        if _has_banner(server._port):
+            raise LabError(
+                f"QEMU ended with {server._process.returncode}: {said}\n{server.serial_log()[-4000:]}"
+            )
+        # A greeting is not enough: an sshd with penalties turns away who only looked at it so often.
+        if _has_banner(server._port) and server.run("true", check=False).returncode == 0:
             return
         time.sleep(0.5)
-    raise LabError(f"no SSH after {BOOT_DEADLINE_SECONDS} s\n{server.serial_log()[-8000:]}")
+    raise LabError(f"no SSH after {server.boot_deadline_seconds} s\n{server.serial_log()[-8000:]}")
 
 
-def _await_boot(server: Server) -> None:
+def await_boot(server: Server) -> None:
     """Wait until systemd has nothing left to start; units that failed are for tests to find."""
-    server.run("systemctl is-system-running --wait || true", deadline_seconds=BOOT_DEADLINE_SECONDS)
+    server.run("systemctl is-system-running --wait || true", deadline_seconds=server.boot_deadline_seconds)
     server.run("udevadm settle --timeout=120", deadline_seconds=150)
 
 
@@ -258,7 +300,7 @@ def _has_banner(port: int) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -160,9 +160,10 @@ def ssd(*changed: Report, serial: str = "20032613EE70", **fields: Any) -> Report
     }
 
 
-def statistics(page: int, offset: int, value: int, *, valid: bool = True) -> Report:
-    """A device statistics log with one entry."""
-    row = {"offset": offset, "name": "x", "size": 4, "value": value, "flags": {"valid": valid}}
+def statistics(page: int, offset: int, value: int, *, valid: bool = True, normalized: bool = False) -> Report:
+    """A device statistics log with one entry; ``normalized``: the number is a percentage."""
+    flags = {"valid": valid, "normalized": normalized}
+    row = {"offset": offset, "name": "x", "size": 4, "value": value, "flags": flags}
     return {"pages": [{"number": page, "name": "p", "table": [row]}]}
 
 
@@ -234,6 +235,19 @@ def sas_counters(*, read: int = 0, write: int = 0, verify: int = 0, gigabytes: s
         "write": _counter(gigabytes, write),
         "verify": _counter(gigabytes, verify),
     }
+
+
+def scan_results(*results: tuple[int, int]) -> Report:
+    """What a SAS disk's background scans met: the sense key and the reassign status of each block."""
+    rows = {
+        f"result_{number}": {
+            "lba": 1000 * number,
+            "sense_key": {"value": sense_key},
+            "reassign_status": {"value": reassign_status},
+        }
+        for number, (sense_key, reassign_status) in enumerate(results, start=1)
+    }
+    return {"status": {"value": 8, "string": "waiting until BMS interval timer expires"}, **rows}
 
 
 def nvme(*, serial: str = "Z9DF71TJFY3L", health: Report | None = None, **fields: Any) -> Report:

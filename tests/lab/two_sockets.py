@@ -26,6 +26,23 @@ def dimms() -> list[dict[str, Any]]:
     ]
 
 
+def interrupts(cpus: int, **rows: list[int]) -> str:
+    """/proc/interrupts of as many CPUs; ``rows``: of the machine checks, where they are not zero."""
+    header = "".join(f"{f'CPU{number}':>11}" for number in range(cpus))
+    words = {
+        "LOC": "Local timer interrupts",
+        "THR": "Threshold APIC interrupts",
+        "DFR": "Deferred Error APIC interrupts",
+        "MCE": "Machine check exceptions",
+        "MCP": "Machine check polls",
+    }
+    lines = [
+        f"{name}: {''.join(f'{count:>10} ' for count in rows.get(name, [0] * cpus))}  {said}"
+        for name, said in words.items()
+    ]
+    return "\n".join([f"    {header}", *lines, "ERR:          0", ""])
+
+
 @dataclass
 class TwoSockets:
     """Change what is to be wrong, then ask for the ``machine``."""
@@ -36,6 +53,7 @@ class TwoSockets:
     chassis: dict[str, Any] = field(default_factory=dict)
     memory_array: dict[str, Any] = field(default_factory=lambda: {"slots": 16})
     cores: list[int] = field(default_factory=lambda: [56, 56])  # that run in each package
+    threads: list[int] = field(default_factory=lambda: [1, 1])  # of each core
     microcodes: list[str] = field(default_factory=lambda: ["0x2b000571", "0x2b000571"])
     steppings: list[int] = field(default_factory=lambda: [8, 8])
     flags: str = "fpu vme vmx"
@@ -72,7 +90,7 @@ class TwoSockets:
         number = 0
         for package, cores in enumerate(self.cores):
             first = number
-            for core in range(cores):
+            for core in [core for _ in range(self.threads[package]) for core in range(cores)]:
                 topology = f"{CPU}/cpu{number}/topology"
                 files[f"{topology}/physical_package_id"] = f"{package}\n"
                 files[f"{topology}/die_id"] = "0\n"
@@ -90,6 +108,7 @@ class TwoSockets:
                 f"Node {package} MemTotal:       {self.node_memory[package] >> 10} kB\n"
             )
             files[f"{NODE}/node{package}/distance"] = "10 21\n"
+        files["/proc/interrupts"] = interrupts(number)
         files["/proc/cpuinfo"] = "\n".join(cpuinfo)
         files[f"{CPU}/present"] = files[f"{CPU}/online"] = f"0-{number - 1}\n"
         files[f"{CPU}/offline"] = "\n"

@@ -23,6 +23,7 @@ import bee_bus
 import bee_cli
 import bee_gpu
 import bee_machine
+import bee_web
 from bee_bus import errors
 from bee_bus.client import Bus
 from bee_bus.connection import Reply
@@ -36,12 +37,17 @@ REPOSITORY = HERE.parents[2]
 # Users that exist for polkit on the private bus only.
 OPERATOR_UID = 64001  # a member of group bee
 STRANGER_UID = 64002
-GROUPS = {OPERATOR_UID: [64000], STRANGER_UID: []}  # as a login gives them; the bus and polkit look at these
+LOAD_UID = 64004  # what acceptance runs load the machine as
+WEB_UID = 64005  # the web page
+# As a login gives them; the bus and polkit look at these.
+GROUPS = {OPERATOR_UID: [64000], STRANGER_UID: [], WEB_UID: []}
 
 _PASSWD = f"""root:x:0:0:root:/root:/bin/sh
 polkitd:x:{{polkitd}}:polkit:/nonexistent:/usr/sbin/nologin
 operator:x:{OPERATOR_UID}:{OPERATOR_UID}::/nonexistent:/bin/sh
 stranger:x:{STRANGER_UID}:{STRANGER_UID}::/nonexistent:/bin/sh
+bee-load:x:{LOAD_UID}:{LOAD_UID}::/nonexistent:/usr/sbin/nologin
+bee-web:x:{WEB_UID}:{WEB_UID}::/nonexistent:/usr/sbin/nologin
 """
 _GROUP = f"""root:x:0:
 operator:x:{OPERATOR_UID}:
@@ -56,7 +62,7 @@ _COMPLAINT = re.compile(
 
 def python_command(*words: str) -> list[str]:
     """A command that runs Python with bee's packages and the lab, warnings being errors."""
-    modules = (bee_bus, bee_machine, bee_audit, bee_gpu, bee_cli, dbus_next)
+    modules = (bee_bus, bee_machine, bee_audit, bee_gpu, bee_cli, bee_web, dbus_next)
     packages = {str(Path(each.__file__ or "").parents[1]) for each in modules}
     path = ":".join([*sorted(packages), str(REPOSITORY / "tests")])
     return ["/usr/bin/env", f"PYTHONPATH={path}", sys.executable, "-W", "error", *words]
@@ -93,8 +99,8 @@ class LabBus(PrivateBus):
         super().__init__(
             services={BUS_NAME: lab_service()} if services is None else services,
             polkit=polkit,
-            policies=[HERE / "org.bee.Lab1.conf", *sorted((REPOSITORY / "dbus/system.d").glob("*.conf"))],
-            actions=[HERE / "org.bee.lab.policy", *sorted((REPOSITORY / "dbus/polkit").glob("*.policy"))],
+            policies=[*sorted(HERE.glob("*.conf")), *sorted((REPOSITORY / "dbus/system.d").glob("*.conf"))],
+            actions=[*sorted(HERE.glob("*.policy")), *sorted((REPOSITORY / "dbus/polkit").glob("*.policy"))],
             rules=[*repository_rules, *rules],
             covers={**(_users() if os.geteuid() == 0 else {}), **(covers or {})},
         )

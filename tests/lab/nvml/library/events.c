@@ -4,7 +4,7 @@
 
 #include "machine.h"
 
-static const double LOOK_SECONDS = 0.02; /* the real one sleeps in the kernel: waiting must cost next to nothing */
+static const double LOOK_SECONDS = 0.05; /* the real one sleeps in the kernel: waiting must cost next to nothing */
 
 struct event_set {
     unsigned long long wanted[MAX_GPUS];

@@ -105,24 +105,30 @@ static void uuid_bytes(const char *text, unsigned char out[16]) {
     }
 }
 
+static nvmlReturn_t fabric_of(const Gpu *gpu, nvmlGpuFabricInfo_v2_t *out) {
+    if (gpu->fabric_state.error) return gpu->fabric_state.error;
+    out->state = (unsigned char)value_of(gpu, &gpu->fabric_state);
+    out->status = (nvmlReturn_t)value_of(gpu, &gpu->fabric_status);
+    out->cliqueId = (unsigned int)value_of(gpu, &gpu->fabric_clique);
+    out->healthMask = (unsigned int)value_of(gpu, &gpu->fabric_health);
+    uuid_bytes(gpu->fabric_uuid.error ? "" : gpu->fabric_uuid.text, out->clusterUuid);
+    return NVML_SUCCESS;
+}
+
 EXPORT nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, nvmlGpuFabricInfo_v2_t *out) {
     ON(device);
     if (out == NULL) return NVML_ERROR_INVALID_ARGUMENT;
     if (out->version != VERSION(nvmlGpuFabricInfo_v2_t, 2)) return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    if (gpu.fabric_state.error) return gpu.fabric_state.error;
-    out->state = (unsigned char)value_of(&gpu, &gpu.fabric_state);
-    out->status = (nvmlReturn_t)value_of(&gpu, &gpu.fabric_status);
-    out->cliqueId = (unsigned int)value_of(&gpu, &gpu.fabric_clique);
-    out->healthMask = (unsigned int)value_of(&gpu, &gpu.fabric_health);
-    uuid_bytes(gpu.fabric_uuid.error ? "" : gpu.fabric_uuid.text, out->clusterUuid);
-    return NVML_SUCCESS;
+    return fabric_of(&gpu, out);
 }
 
+/* The older one, which drivers before 550 have alone. */
 EXPORT nvmlReturn_t nvmlDeviceGetGpuFabricInfo(nvmlDevice_t device, nvmlGpuFabricInfo_t *out) {
-    nvmlGpuFabricInfo_v2_t info = {.version = VERSION(nvmlGpuFabricInfo_v2_t, 2)};
-    nvmlReturn_t status = nvmlDeviceGetGpuFabricInfoV(device, &info);
-    if (status) return status;
+    ON(device);
     if (out == NULL) return NVML_ERROR_INVALID_ARGUMENT;
+    nvmlGpuFabricInfo_v2_t info = {0};
+    status = fabric_of(&gpu, &info);
+    if (status) return status;
     *out = (nvmlGpuFabricInfo_t){.status = info.status, .cliqueId = info.cliqueId, .state = info.state};
     memcpy(out->clusterUuid, info.clusterUuid, sizeof out->clusterUuid);
     return NVML_SUCCESS;
