@@ -1,5 +1,6 @@
 """Private buses, whose logs are shown when a test fails and must not complain."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -8,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from bee_machine.kmsg import LogUnreadable, open_kernel_log
 from lab import cli
 from lab.bus.private import LabBus
+from lab.sat import SatMachine, sat_machine
 
 MakeBus = Callable[..., LabBus]
+MakeSat = Callable[..., SatMachine]
 
 
 @pytest.fixture
@@ -47,3 +51,30 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def bee(environment: dict[str, str], tmp_path: Path) -> cli.Bee:
     """The command line, run in a folder of its own."""
     return cli.Bee(tmp_path, environment)
+
+
+@pytest.fixture
+def make_sat(tmp_path: Path) -> Iterator[MakeSat]:
+    """Start a machine with org.bee.Sat1 that ends with the test."""
+    try:
+        os.close(open_kernel_log())
+    except LogUnreadable as error:
+        pytest.skip(f"acceptance runs judge the kernel log: {error}")
+    made: list[SatMachine] = []
+    with ExitStack() as stack:
+
+        def make(**keywords: Any) -> SatMachine:
+            folder = tmp_path / f"machine{len(made)}"
+            made.append(stack.enter_context(sat_machine(folder, **keywords)))
+            return made[-1]
+
+        yield make
+    for machine in made:
+        sys.stdout.write(machine.bus.log())
+    assert [line for machine in made for line in machine.bus.complaints()] == []
+
+
+@pytest.fixture
+def sat(make_sat: MakeSat) -> SatMachine:
+    """A healthy server with the acceptance service."""
+    return make_sat()

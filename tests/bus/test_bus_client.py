@@ -99,6 +99,14 @@ async def test_without_a_bus_the_error_names_the_address(tmp_path: Path) -> None
             pass
 
 
+async def test_asking_for_a_bus_that_is_not_there_leaves_no_socket_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(errors.Disconnected):
+            await Connection.open(f"unix:path={tmp_path}/none")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 @pytest.mark.parametrize("address", ["nonsense", "unix:", "tcp:host=127.0.0.1,port=1", "unix:path=/\x01"])
 async def test_an_address_that_is_none_is_no_bus(address: str) -> None:
     with pytest.raises(errors.Disconnected):

@@ -316,7 +316,7 @@ FAULTS: dict[str, tuple[Fault, str | None, str, str]] = {
     "reset needed": (lambda m: m.fake.need_reset(0), "needs-reset", "gpus.needs-reset", "Critical"),
     "no power": (lambda m: m.fake.unplug_power(0), "no-power", "gpus.no-power", "Critical"),
     "power cap": (lambda m: m.fake.cap_power(0, 400), None, "gpus.power-cap", "Warning"),
-    "ECC unlike the peers": (lambda m: m.fake.ecc_mode(0, False), None, "gpus.unlike-peers", "Warning"),
+    "ECC off": (lambda m: m.fake.ecc_mode(0, False), None, "gpus.ecc-off", "Warning"),
     "heat": (lambda m: m.fake.overheat(0, 90), None, "gpus.temperature", "Critical"),
 }
 

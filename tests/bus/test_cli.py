@@ -82,6 +82,54 @@ def test_a_capture_is_read_from_standard_input_too(captured: tuple[Path, dict[st
     assert replayed["sections"] == ["cpus"]
 
 
+def test_a_machine_has_what_it_is_said_to_have_and_misses_what_it_is_not(bee: Bee, tmp_path: Path) -> None:
+    written = bee("--private", "expected")
+    assert written.returncode == 0, written.stderr
+    order = tmp_path / "order.toml"
+    order.write_text(written.stdout)
+    met = document(bee("--private", "audit", "--json", "--expected", order))
+    assert met["expected_source"] == "the file given"
+    assert not [one for one in met["hardware"]["summary"]["findings"] if one["rule"].startswith("expected.")]
+
+    order.write_text("[[gpus]]\ncount = 1000\n")
+    ended = bee("--private", "audit", "--brief", "--expected", order)
+    assert ended.returncode == 2
+    assert ended.stdout.startswith("CRITICAL: ")
+    assert re.search(r"^CRITICAL gpus: \d+ of 1000 GPUs are there\. Next: ", ended.stdout, re.MULTILINE)
+
+
+def test_a_capture_is_compared_too(captured: tuple[Path, dict[str, Any]], bee: Bee, tmp_path: Path) -> None:
+    archive, _ = captured
+    order = tmp_path / "order.toml"
+    order.write_text(bee("expected", "--replay", archive).stdout)
+    with order.open() as source:
+        met = document(bee("audit", "--replay", archive, "--json", "--expected", "-", stdin=source))
+    assert met["expected_source"] == "the file given"
+    assert not [one for one in met["hardware"]["summary"]["findings"] if one["rule"].startswith("expected.")]
+    order.write_text("[[cpus]]\ncount = 77\n")
+    assert bee("audit", "--replay", archive, "--expected", order).returncode == 2
+
+
+@pytest.mark.parametrize("more", [(), ("--replay", "capture.tar.gz")])
+def test_an_order_that_cannot_be_used_says_why(bee: Bee, tmp_path: Path, more: tuple[str, ...]) -> None:
+    (tmp_path / "order.toml").write_text("[[gpu]]\ncount = 8\n")
+    for name, said in (("order.toml", "unknown field `gpu`"), ("nowhere.toml", "cannot read nowhere.toml")):
+        ended = bee("--private", "audit", *more, "--expected", name)
+        assert (ended.returncode, ended.stdout) == (3, "")
+        assert said in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_a_limit_of_the_caller_s_is_checked_by_who_judges_and_is_for_the_caller_alone(
+    bee: Bee, tmp_path: Path
+) -> None:
+    ended = bee("--private", "audit", "--limit", "storage.nvme_wear=3")
+    assert (ended.returncode, ended.stdout) == (3, "")
+    assert "there is no threshold storage.nvme_wear; known: " in ended.stderr
+    judged = document(bee("--private", "audit", "--json", "--limit", "storage.percentage_used=80"))
+    assert judged["given_limits"] == "storage.percentage_used = 80\n"
+    assert not (tmp_path / "logs/bee-audit.json").exists()
+
+
 def test_a_capture_belongs_to_its_owner_and_replaces_nothing(bee: Bee, tmp_path: Path) -> None:
     ended = bee("--private", "capture")
     (archive,) = tmp_path.glob("bee-capture-*.tar.gz")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bee_bus.client import Bus
-from bee_bus.names import POLKIT, POLKIT_INTERFACE, POLKIT_PATH
+from bee_bus.names import ACTIONS, POLKIT, POLKIT_INTERFACE, POLKIT_PATH
 from bee_cli import private_bus as private
 from bee_cli.private_bus import PrivateBus
 from bee_cli.private_bus_files import POLKIT_FOLDERS, PrivateBusError
@@ -89,14 +89,7 @@ async def test_the_bus_is_there_in_a_moment_with_bees_own_actions() -> None:
             reply = await client.connection.ask(
                 POLKIT, POLKIT_PATH, POLKIT_INTERFACE, "EnumerateActions", "s", [""]
             )
-        assert sorted(action[0] for action in reply.body[0]) == [
-            "org.bee.audit.capture",
-            "org.bee.audit.read",
-            "org.bee.audit.run",
-            "org.bee.gpu.read",
-            "org.bee.gpu.watch",
-            "org.bee.job.cancel",
-        ]
+        assert {action[0] for action in reply.body[0]} == set(ACTIONS)
         assert bus.environment["DBUS_SYSTEM_BUS_ADDRESS"] == bus.address
         assert len(bus.address) < 100
         folder = bus.folder
@@ -300,3 +293,11 @@ def _user_with_a_range() -> str | None:
         except KeyError:
             continue
     return None
+
+
+def test_what_a_service_in_order_answers_needs_no_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bee_cli.main", "--private", "sat", "cpu", "--duration", "0"]
+    ended = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("bee: duration='0': it takes seconds"), ended.stderr
+    assert "The services said" not in ended.stderr

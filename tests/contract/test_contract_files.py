@@ -14,7 +14,13 @@ DBUS = Path(__file__).parents[2] / "dbus"
 XML = sorted((DBUS / "interfaces").glob("*.xml"))
 POLICY = ElementTree.parse(DBUS / "polkit/org.bee.policy").getroot()
 
-CHANGING = ("org.bee.audit.run", "org.bee.audit.capture", "org.bee.job.cancel")
+CHANGING = (
+    "org.bee.audit.run",
+    "org.bee.audit.capture",
+    "org.bee.job.cancel",
+    "org.bee.sat.run",
+    "org.bee.sat.artifact",  # kernel messages, which Debian shows to root alone
+)
 
 
 def described(path: Path) -> interfaces.Description:
@@ -132,9 +138,23 @@ def test_the_bus_starts_the_service_through_systemd_and_only_so(service: names.S
     assert unit["ExecStart"].endswith(f"/{service.program}")
 
 
-def test_the_rule_for_group_bee_covers_bees_actions_and_no_others() -> None:
-    rule = (DBUS / "polkit/50-org.bee.rules").read_text(encoding="utf-8")
-    assert 'action.id.indexOf("org.bee.") === 0 && subject.isInGroup("bee")' in rule
+def test_the_rules_are_for_group_bee_and_the_web_and_cover_what_these_offer() -> None:
+    rules = (DBUS / "polkit/50-org.bee.rules").read_text(encoding="utf-8")
+    assert 'action.id.indexOf("org.bee.") === 0 && subject.isInGroup("bee")' in rules
+    assert set(re.findall(r'"(org\.freedesktop\.[^"]+)"', rules)) == {
+        "org.freedesktop.login1.power-off",
+        "org.freedesktop.login1.power-off-multiple-sessions",
+        "org.freedesktop.login1.reboot",
+        "org.freedesktop.login1.reboot-multiple-sessions",
+        "org.freedesktop.systemd1.manage-units",
+        "org.freedesktop.udisks2.filesystem-mount",
+        "org.freedesktop.udisks2.filesystem-mount-other-seat",
+    }
+    conditions = [" ".join(each.split()) for each in re.findall(r"if \((.*?)\) \{", rules, re.DOTALL)]
+    group, web = 'subject.isInGroup("bee")', 'subject.user === "bee-web"'
+    whom = [condition.rpartition(" && ")[2] for condition in conditions]
+    assert whom == [group, group, web, f"({group} || {web})", group]
+    assert rules.count("polkit.Result") == len(conditions)
 
 
 def test_every_error_class_is_a_row_and_every_row_says_what_to_do() -> None:
