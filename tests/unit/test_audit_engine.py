@@ -8,6 +8,7 @@ import pytest
 
 from bee_audit import audit
 from bee_audit.audit import Collector, run_audit
+from bee_audit.options import audit_options
 from bee_audit.rules.evidence import evidence_findings
 from bee_audit.rules.judge import judge, summarise
 from bee_audit.rules.thresholds import Thresholds, built_in
@@ -16,7 +17,8 @@ from bee_bus.documents.base import Section
 from bee_bus.documents.board import BoardSection
 from bee_bus.documents.cpus import CpusSection
 from bee_bus.documents.memory import MemorySection
-from bee_bus.documents.storage import StorageSection
+from bee_bus.documents.storage import Disk, StorageSection
+from bee_bus.errors import InvalidOption
 from bee_machine import Machine
 from lab.machine import FakeMachine
 
@@ -166,6 +168,49 @@ async def test_a_site_file_that_is_broken_is_a_finding(monkeypatch: pytest.Monke
     machine = FakeMachine(files={"/etc/bee/thresholds.toml": "[storage"})
     snapshot = await run_audit(machine, sections=[])
     assert [one.rule for one in snapshot.hardware.summary.findings] == ["audit.site-thresholds"]
+
+
+WORN = StorageSection(disks=(Disk(id="nvme0", kind="nvme", percentage_used=85),))
+
+
+@pytest.mark.parametrize(
+    ("site", "given", "layer"),
+    [
+        (None, "", None),
+        ("storage.percentage_used = 80", "", "site"),
+        (None, "storage.percentage_used = 80", "option"),
+        ("storage.percentage_used = 99", "storage.percentage_used = 80", "option"),
+        ("storage.percentage_used = 80", "storage.percentage_used = 99", None),
+    ],
+)
+async def test_the_caller_s_limits_are_over_the_site_s_and_those_over_ours(
+    monkeypatch: pytest.MonkeyPatch, site: str | None, given: str, layer: str | None
+) -> None:
+    async def disks(machine: Machine) -> Section:
+        return WORN
+
+    monkeypatch.setattr(audit, "COLLECTORS", (Collector("storage", disks, 1),))
+    files: dict[str, str | bytes | OSError] = {} if site is None else {"/etc/bee/thresholds.toml": site}
+    snapshot = await run_audit(FakeMachine(files=files), sections=["storage"], limits=given)
+    found = [one for one in snapshot.hardware.summary.findings if one.value == 85]
+    assert [one.threshold.layer for one in found if one.threshold] == ([layer] if layer else [])
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ("storage.nvme_wear = 3", "there is no threshold storage.nvme_wear; known: "),
+        ("gpus.remapped_rows = 3", "judged by another service"),
+        ("sat.anything = 3", "judged by another service"),
+        ('storage.percentage_used = "much"', "must be of the kind of"),
+        ("storage.percentage_used = nan", "finite"),
+        ("storage", "not TOML"),
+        ("#" * 20_000, "longer than 16384"),
+    ],
+)
+def test_limits_that_cannot_be_used_are_refused_before_the_audit(limits: str, said: str) -> None:
+    with pytest.raises(InvalidOption, match=said):
+        audit_options({"limits": limits})
 
 
 def test_a_rule_that_fails_is_a_finding() -> None:

@@ -81,6 +81,24 @@ async def test_a_job_cancelled_while_it_was_queued_never_runs() -> None:
     assert one.started_at is None
 
 
+async def test_a_job_cancelled_as_it_starts_has_begun_and_ends() -> None:
+    begun: list[str] = []
+
+    async def tidy(one: Job) -> str:
+        begun.append(one.id)
+        try:
+            return await endless(one)
+        finally:
+            begun.append("put in order")
+
+    one = job(tidy)
+    one.start()
+    one.cancel()
+    async with asyncio.timeout(5):
+        await one.ended()
+    assert (one.state, one.verdict, begun[1:]) == ("finished", "Unknown", ["put in order"])
+
+
 async def test_a_job_that_finished_in_the_moment_of_its_cancelling_keeps_its_result() -> None:
     async def stubborn(_: Job) -> str:
         try:

@@ -64,7 +64,11 @@ def test_an_unknown_kind_of_file_names_the_kinds(capsys: pytest.CaptureFixture[s
         ("audit", "--jsno"),
         ("audit", "--js"),  # no abbreviations: they would break when an option is added
         ("audit", "--json", "--qr"),
+        ("audit", "--json", "--brief"),
         ("audit", "--replay"),
+        ("audit", "--limit", "nvme_spare=20"),
+        ("audit", "--limit", "storage.nvme_spare"),
+        ("audit", "--limit", "storage.nvme spare=20"),
         ("capture", "file"),
         ("decode", "smbios"),
         ("status", "--section", "memory"),
@@ -89,6 +93,12 @@ def test_sections_come_once_each_in_the_order_of_the_snapshot() -> None:
 
     assert arguments.sections(asked.section) == ("board", "memory", "storage")
     assert arguments.sections(None) == ()
+
+
+def test_limits_become_the_shape_of_a_site_s_file() -> None:
+    asked = arguments.parse(["audit", "--limit", "storage.percentage_used = 90", "--limit", 'pcie.x="a\\b'])
+    assert arguments.limits(asked.limit) == 'storage.percentage_used = 90\npcie.x = "\\"a\\\\b"\n'
+    assert arguments.limits(None) == ""
 
 
 def test_the_sections_are_those_of_the_snapshot() -> None:

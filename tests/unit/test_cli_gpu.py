@@ -6,11 +6,11 @@ import pytest
 
 from bee_bus.documents.gpu import GpuIdentity, GpuSample, GpuState
 from bee_bus.documents.gpus import GpuEvent, GpuInventory, GpuTick, InventoryGpu, SampledGpu
+from bee_bus.gpu_values import power, reasons
 from bee_cli.arguments import parse
 from bee_cli.commands.gpu import find
 from bee_cli.errors import CliError
 from bee_cli.gpu_screen import Screen, lines_of
-from bee_cli.render.gpu_values import power, reasons
 from bee_cli.render.gpus import all_gpus, one_gpu
 from bee_cli.terminal import Terminal
 

@@ -271,6 +271,19 @@ def test_a_name_without_end_stays_on_its_page() -> None:
     assert max(map(cell_len, shown.splitlines())) <= 80
 
 
+def test_limits_of_the_caller_s_own_are_not_hidden() -> None:
+    given = "storage.percentage_used = 200\npcie.fatal_errors = 5\n"
+    shown = " ".join(page(snapshot(given_limits=given)).split())
+    assert "limits of the caller's own: storage.percentage_used = 200, pcie.fatal_errors = 5" in shown
+
+
+def test_with_what_the_machine_was_compared_is_said() -> None:
+    assert "compared" not in page(snapshot())
+    assert "compared with what must be there: the file given" in page(
+        snapshot(expected_source="the file given")
+    )
+
+
 def test_a_part_that_is_in_order_does_not_look_like_a_machine_that_is() -> None:
     banner = page(snapshot(sections=("cpus", "firmware"))).split("audited")[0]
 

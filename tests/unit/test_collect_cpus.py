@@ -1,10 +1,14 @@
 """Sockets by the firmware, packages by the kernel, and the two put together."""
 
+import time
+
+import pytest
+
 from bee_audit.collectors import cpus
 from bee_audit.decode.cpu_list import cpu_list, parse_cpu_list
 from lab.machine import FakeMachine
 from lab.smbios import Firmware
-from lab.two_sockets import TwoSockets
+from lab.two_sockets import TwoSockets, interrupts
 
 
 async def test_two_sockets() -> None:
@@ -26,6 +30,36 @@ async def test_two_sockets() -> None:
         (0, 1 << 39, (10, 21)),
         (1, 1 << 39, (10, 21)),
     ]
+
+
+async def test_machine_checks_are_those_of_the_package_s_cpus() -> None:
+    server = TwoSockets(cores=[2, 2])
+    section = await cpus.collect(server.machine())
+    assert section is not None
+    assert [one.machine_check_exception_count for one in section.packages] == [0, 0]
+    counted = interrupts(4, MCE=[1, 1, 1, 1], THR=[0, 0, 7, 2], DFR=[0, 1, 0, 0])
+    server.files["/proc/interrupts"] = counted
+    section = await cpus.collect(server.machine())
+    assert section is not None
+    assert [
+        (
+            one.machine_check_exception_count,
+            one.corrected_error_interrupt_count,
+            one.deferred_error_interrupt_count,
+        )
+        for one in section.packages
+    ] == [(2, 0, 1), (2, 9, 0)]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "CPU0 CPU1\n", "CPU0 CPU1\nMCE: 1\n", "CPU0 CPU1\nMCE: 1 x\n", "MCE: 1 2\n"]
+)
+async def test_a_kernel_that_counts_no_machine_checks_says_nothing_of_them(text: str) -> None:
+    server = TwoSockets(cores=[1, 1])
+    server.files["/proc/interrupts"] = text
+    section = await cpus.collect(server.machine())
+    assert section is not None
+    assert {one.machine_check_exception_count for one in section.packages} == {None}
 
 
 async def test_caches_of_a_socket() -> None:
@@ -106,3 +140,10 @@ def test_cpu_lists() -> None:
     assert parse_cpu_list("0-3,8, 10-11") == {0, 1, 2, 3, 8, 10, 11}
     assert parse_cpu_list("") == parse_cpu_list(None) == parse_cpu_list("x,1-,-4,5-9999999") == set()
     assert cpu_list([8, 0, 1, 2]) == "0-2,8" and cpu_list([]) == ""
+    assert parse_cpu_list("4-7,2-5,3,9-8,0-1,6") == {0, 1, 2, 3, 4, 5, 6, 7}
+
+
+def test_a_list_that_says_the_same_over_and_over_costs_no_more_than_its_length() -> None:
+    started = time.thread_time()
+    assert len(parse_cpu_list(",".join(["0-99999"] * 5000))) == 100_000
+    assert time.thread_time() - started < 2

@@ -89,6 +89,9 @@ def test_lanes_that_are_lost_are_always_an_event_and_speed_only_at_work() -> Non
     assert list(events.from_samples("gpu", *idle)) == []
     at_work = [sample(pcie_generation=each, utilization_gpu_percent=90) for each in (5, 3)]
     assert kinds(events.from_samples("gpu", *at_work)) == [("pcie-link-narrowed", "Warning")]
+    # The work has ended, and its last second is still counted.
+    at_rest = sample(pcie_generation=1, utilization_gpu_percent=40, performance_state=8)
+    assert kinds(events.from_samples("gpu", at_work[0], at_rest)) == []
 
 
 def test_an_nvlink_goes_down_and_comes_back() -> None:

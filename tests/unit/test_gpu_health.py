@@ -178,6 +178,7 @@ FAULTS: dict[str, tuple[Change, str, str, object]] = {
     "no power": (gone("no-power"), "no-power", "Critical", "no-power"),
     "hangs": (gone("not-answering"), "not-answering", "Critical", "not-answering"),
     "not in NVML": (gone("not-in-driver", identity=None), "not-in-driver", "Critical", "not-in-driver"),
+    "a vGPU": (identity(virtualization="vgpu-guest"), "virtual-gpu", "Unknown", None),
     "not on PCI": (lambda one: change(one, on_pci=False), "not-on-pci", "Critical", "0000:53:00.0"),
     "no driver": (gone("no-driver", identity=None, driver=None), "driver-missing", "Unknown", None),
     "partly read": (state(problems=("nvmlX: unknown error",)), "partly-read", "Unknown", None),
@@ -298,6 +299,14 @@ def test_an_idle_gpu_may_slow_its_link_down() -> None:
     assert findings(sample(pcie_generation=1, utilization_gpu_percent=0)) == ()
 
 
+def test_a_little_work_in_a_resting_state_leaves_the_link_slow() -> None:
+    """A desktop or a video takes a good part of the few cycles that a GPU has in P8."""
+    resting = sample(pcie_generation=1, utilization_gpu_percent=14, performance_state=8)
+    assert findings(resting) == ()
+    (finding,) = findings(sample(pcie_generation=1, utilization_gpu_percent=14, performance_state=2))
+    assert (finding.rule, finding.severity) == ("gpus.pcie-speed", "Critical")
+
+
 def test_a_port_that_can_do_less_is_no_fault_of_the_link() -> None:
     narrow = change(LINK, port_max_width=8, port_max_speed_gtps=16.0)
     one = [lambda gpu: change(gpu, link=narrow), sample(pcie_width=8, pcie_generation=4)]
@@ -325,10 +334,68 @@ def test_that_every_nvlink_is_down_does_not_pass() -> None:
     assert [(finding.rule, finding.severity) for finding in found] == [("gpus.nvlink-down", "Critical")] * 4
 
 
+@pytest.mark.parametrize(
+    "told", [None, tuple(NvLink(id=f"link-{each}", number=each) for each in range(4))], ids=["none", "mute"]
+)
+def test_that_no_nvlink_is_told_of_does_not_pass_on_a_board(told: tuple[NvLink, ...] | None) -> None:
+    """The driver can be made to leave all NVLinks off, and then counts none."""
+    dark = state(nvlinks=told, fabric=None)
+    gpus = tuple(dark(gpu(number)) for number in range(4))
+    card = change(dark(gpu(4)), name="NVIDIA L4", pci_id="10de:27b8")
+    switches = ("0000:03:00.0", "0000:04:00.0")
+    found = judge(Observation(GpuInventory(gpus=(*gpus, card), nvswitches=switches)), built_in())
+    assert [(one.rule, one.severity, one.component) for one in found] == [
+        ("gpus.nvlinks-unseen", "Unknown", f"gpus/{one.id}") for one in gpus
+    ]
+    assert every(lambda one: change(dark(one), name="NVIDIA L40S")) == ()
+
+
+@pytest.mark.parametrize(
+    ("switches", "count", "missed"),
+    [(4, 8, False), (4, 7, True), (4, 1, True), (6, 8, False), (6, 7, True), (12, 15, True), (12, 16, False)],
+)
+def test_a_gpu_that_is_on_no_bus_is_missed_by_the_switches_of_its_board(
+    switches: int, count: int, missed: bool
+) -> None:
+    """Every GPU that is there is in good order, and its peers say nothing of one that is gone."""
+    card = change(gpu(count), name="NVIDIA L4", pci_id="10de:27b8")
+    inventory = GpuInventory(
+        gpus=(*map(gpu, range(count)), card),
+        nvswitches=tuple(f"0000:{number:02x}:00.0" for number in range(switches)),
+    )
+    found = [one for one in judge(Observation(inventory), built_in()) if one.component == "gpus"]
+    assert [(one.rule, one.severity) for one in found] == (
+        [("gpus.fewer-than-switches-say", "Critical")] if missed else []
+    )
+    if missed:
+        assert found[0].value == count and found[0].threshold is not None
+
+
+@pytest.mark.parametrize("switches", [0, 1, 2, 3])
+def test_a_virtual_machine_with_a_part_of_a_board_misses_nothing(switches: int) -> None:
+    inventory = GpuInventory(
+        gpus=(gpu(0),), nvswitches=tuple(f"0000:{number:02x}:00.0" for number in range(switches))
+    )
+    assert not [one for one in judge(Observation(inventory), built_in()) if one.component == "gpus"]
+
+
 def test_one_gpu_of_a_board_alone_in_a_virtual_machine_is_not_known_to_be_good() -> None:
     alone = state(nvlinks=links(0, 1, 2, 3, remote=None), fabric=None)
     (finding,) = findings(alone, lambda one: change(one, name="NVIDIA A100-SXM4-40GB"), count=1)
     assert (finding.rule, finding.severity) == ("gpus.nvlink-down", "Unknown")
+
+
+def test_a_part_of_a_board_in_a_virtual_machine_does_not_know_the_partners_of_its_links() -> None:
+    """Four of a DGX-1's eight GPUs: two links of each lead to those that the machine was not given."""
+
+    def part(one: InventoryGpu) -> Any:
+        one = change(state(nvlinks=links(4, 5, count=6, remote="gpu"), fabric=None)(one))
+        return change(identity(virtualization="pass-through")(one), name="Tesla V100-SXM2-16GB")
+
+    assert {(finding.rule, finding.severity) for finding in every(part)} == {("gpus.nvlink-down", "Unknown")}
+    assert {one.severity for one in every(lambda one: identity(virtualization="none")(part(one)))} == {
+        "Critical"
+    }
 
 
 def test_cards_without_bridges_have_no_nvlinks_to_lose() -> None:
@@ -340,11 +407,61 @@ def test_cards_without_bridges_have_no_nvlinks_to_lose() -> None:
     assert every(card) == ()
 
 
+def test_a_card_without_a_bridge_where_others_have_one_is_a_warning() -> None:
+    """Of three cards two can be bridged: that is worth a look, and no fault."""
+    gpus = [
+        change(state(nvlinks=links(*down, remote=None), fabric=None)(gpu(number)), name="NVIDIA RTX A6000")
+        for number, down in enumerate(((), (), (0, 1, 2, 3)))
+    ]
+    (finding,) = judge(Observation(GpuInventory(gpus=tuple(gpus))), built_in())
+    assert (finding.rule, finding.severity) == ("gpus.nvlink-down", "Warning")
+    assert finding.component == "gpus/0000:55:00.0" and "bridges" in finding.next_step
+
+
+def test_nvlinks_that_are_down_in_mig_mode_are_not_known_to_be_good() -> None:
+    split = state(nvlinks=links(0, 1, 2, 3), mig_enabled=True)
+    assert {(finding.rule, finding.severity) for finding in every(split)} == {("gpus.nvlink-down", "Unknown")}
+    one_down = state(nvlinks=links(2), mig_enabled=True)
+    assert {finding.severity for finding in every(one_down)} == {"Critical"}
+
+
 def test_a_bridge_that_is_half_plugged_is_a_warning() -> None:
     def card(one: InventoryGpu) -> Any:
         return change(state(nvlinks=links(0, 1, remote=None), fabric=None)(one), name="NVIDIA H100 PCIe")
 
     assert {(finding.rule, finding.severity) for finding in every(card)} == {("gpus.nvlink-down", "Warning")}
+
+
+@pytest.mark.parametrize("mig", [True, False])
+def test_a_gpu_with_ecc_that_does_not_tell_its_errors_is_not_known_to_be_good(mig: bool) -> None:
+    """In MIG mode NVML has the errors since the driver was loaded for the instances alone."""
+
+    def silent(one: InventoryGpu) -> InventoryGpu:
+        one = counters(ecc_volatile_uncorrected=None)(one)
+        return state(ecc_volatile=None, mig_enabled=mig)(one)
+
+    found = every(silent)
+    assert {(finding.rule, finding.severity) for finding in found} == {("gpus.ecc-unread", "Unknown")}
+    assert {"MIG" in finding.message for finding in found} == {mig}
+
+
+def test_ecc_that_is_off_is_told_of_gpus_for_servers() -> None:
+    """On a workstation it is a choice, and elsewhere nothing tells of errors of the memory."""
+
+    def off(brand: str) -> Change:
+        def change_it(one: InventoryGpu) -> InventoryGpu:
+            one = state(ecc_enabled=False, ecc_pending=False, ecc_volatile=None)(one)
+            return identity(brand=brand)(counters(ecc_volatile_uncorrected=None)(one))
+
+        return change_it
+
+    for brand in ("NVIDIA", "Tesla"):
+        found = every(off(brand))
+        assert [(one.rule, one.severity) for one in found] == [("gpus.ecc-off", "Warning")] * 4
+    for brand in ("NVIDIA RTX", "Quadro RTX", "GeForce"):
+        assert every(off(brand)) == ()
+    (one,) = findings(off("NVIDIA"))
+    assert one.rule == "gpus.ecc-off"  # and not that it is unlike its peers, too
 
 
 def test_totals_of_the_past_are_shown_and_not_judged() -> None:

@@ -1,6 +1,7 @@
 """Where GPUs are found: PCI, the files of other drivers, the kernel log."""
 
 import errno
+from dataclasses import replace
 
 import pytest
 
@@ -58,6 +59,12 @@ async def test_pci_shows_gpus_with_both_ends_of_their_links() -> None:
     assert (gpu.pci_id, gpu.pci_subsystem_id, gpu.driver) == ("10de:2330", "10de:16c1", "nvidia")
     assert gpu.link and gpu.link.port == "0000:50:01.0"
     assert (gpu.link.width, gpu.link.port_max_width, gpu.link.port_max_speed_gtps) == (16, 16, 32.0)
+
+
+async def test_a_port_that_a_hypervisor_made_up_is_no_port_of_the_gpu() -> None:
+    made_up = replace(port("0000:50:01.0", 0x54, link=replace(LINK, max_width=32)), vendor=0x1B36, device=0xC)
+    (gpu,) = (await read_pci(machine_with([made_up, h100()]))).gpus
+    assert gpu.link and (gpu.link.port, gpu.link.port_max_width, gpu.link.max_width) == (None, None, 16)
 
 
 async def test_a_machine_whose_pci_is_hidden_is_not_one_without_gpus() -> None:
@@ -181,6 +188,13 @@ def test_xids_are_counted_by_gpu_and_number() -> None:
     ]
     assert (records[0].first_seconds, records[0].last_seconds) == (5.0, 6.0)
     assert records[1].severity == "Critical"
+
+
+def test_what_other_programs_write_to_the_log_is_no_xid() -> None:
+    line = b"%d,7,5000000,-;NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.\n"
+    user, kernel = 1 << 3 | 3, 3  # the facility stands above the three bits of the priority (syslog(3))
+    assert parse_xids(line % user) == ()
+    assert len(parse_xids(line % kernel)) == 1
 
 
 def test_a_log_full_of_xids_is_bounded() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from bee_bus.xids import xid, xid_table
 from bee_gpu.reasons import REASONS, decode_reasons
-from bee_gpu.xids import xid, xid_table
 
 # Azure's node health checks take a machine out of use for these.
 AZURE = (48, 56, 57, 58, 62, 63, 64, 65, 68, 69, 73, 74, 79, 80, 81, 92, 119, 120)

@@ -3,16 +3,20 @@
 from dataclasses import replace
 
 import msgspec
+import pytest
 
 from bee_audit.collectors import gpus as collector
+from bee_audit.collectors import pcie as pcie_collector
 from bee_audit.rules import gpus as rules
 from bee_audit.rules.thresholds import built_in
 from bee_bus.documents.audit import Finding, Hardware, Summary
 from bee_bus.documents.base import to_json
+from bee_bus.documents.board import BoardSection
 from bee_bus.documents.gpu import GpuIdentity, GpuSample, GpuState
 from bee_bus.documents.gpus import GpuInventory, GpusSection, InventoryGpu
 from bee_machine import Machine
 from lab.pci import Device, Link, machine_with, port
+from lab.smbios_table import slot
 
 UNJUDGED = Summary(verdict="Unknown", failure_count=0, warning_count=0, unknown_count=0, findings=())
 LINK = Link(speed=32.0, max_speed=32.0, equalized=(8.0, 16.0, 32.0))
@@ -103,10 +107,51 @@ async def test_what_the_service_finds_is_the_audits_finding_with_the_place_for_h
     assert msgspec.structs.replace(finding, where=found.where) == found
 
 
+async def test_the_slot_that_the_service_does_not_know_has_the_last_word_on_lanes() -> None:
+    """A GPU on all of the eight lanes of its slot, below a port that would have sixteen."""
+    on_eight = Finding(
+        rule="gpus.pcie-width",
+        severity="Critical",
+        component="gpus/0000:53:00.0",
+        where="0000:53:00.0",
+        message="runs on 8 lanes; it has 16, its port 16",
+        next_step="Reseat.",
+        value=8,
+    )
+    half = replace(h100(0), link=replace(LINK, width=8))
+    for lanes_code, told in ((0x0B, []), (0x0D, ["gpus.pcie-width"])):  # x8 and x16
+        place = slot(
+            0x0900,
+            name="SLOT 4",
+            slot_type=0xC3,
+            lanes_code=lanes_code,
+            used=True,
+            number=4,
+            address=(0x53, 0),
+        )
+        machine = machine_with(
+            [*ports(1), half], slots=[place], asks={"org.bee.Gpu1": listed(0, findings=(on_eight,))}
+        )
+        hardware = Hardware(
+            summary=UNJUDGED, gpus=await section_of(machine), pcie=await pcie_collector.collect(machine)
+        )
+        found = [one.rule for rule in rules.RULES for one in rule(hardware, built_in())]
+        assert found == told
+
+
 async def test_a_gpu_that_the_service_does_not_list_was_not_seen() -> None:
     machine = machine_with([*ports(2), h100(0), h100(1)], asks={"org.bee.Gpu1": listed(0)})
     section = await section_of(machine)
     assert len(section.problems) == 1 and "0000:54:00.0" in section.problems[0]
+
+
+@pytest.mark.parametrize(("gpus", "told"), [(0, ["gpus.none-behind-switches"]), (1, [])])
+async def test_switches_without_any_gpu_miss_them(gpus: int, told: list[str]) -> None:
+    """Nobody asks the GPU service of a machine without GPUs."""
+    switches = [Device(f"0000:{0x0A + number:02x}:00.0", 0x10DE, 0x22A3, 0x068000) for number in range(4)]
+    machine = machine_with([*ports(1), *switches, *(h100(number) for number in range(gpus))])
+    hardware = Hardware(summary=UNJUDGED, pcie=await pcie_collector.collect(machine))
+    assert [one.rule for one in rules.none_behind_switches(hardware, built_in())] == told
 
 
 async def test_a_gpu_without_its_driver_is_unknown_and_nobody_is_asked() -> None:
@@ -115,6 +160,16 @@ async def test_a_gpu_without_its_driver_is_unknown_and_nobody_is_asked() -> None
     assert section.problems == () and section.gpus[0].driver is None
     (finding,) = findings_of(section)
     assert (finding.rule, finding.severity) == ("gpus.driver-missing", "Unknown")
+
+
+async def test_secure_boot_is_told_as_what_keeps_the_driver_out() -> None:
+    section = await section_of(machine_with([*ports(1), h100(0, driver=None)]))
+    steps = {}
+    for secure_boot in (True, False, None):
+        hardware = Hardware(summary=UNJUDGED, gpus=section, board=BoardSection(secure_boot=secure_boot))
+        (finding,) = rules.driver_missing(hardware, built_in())
+        steps[secure_boot] = finding.next_step
+    assert steps[True].startswith("Secure Boot is on") and "Secure" not in steps[False] + steps[None]
 
 
 async def test_the_kernel_module_alone_is_reason_to_ask() -> None:

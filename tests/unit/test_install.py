@@ -54,7 +54,14 @@ def test_every_file_of_the_packages_is_there(staged: Path, package: str) -> None
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
     }
 
-    assert _files(installed) == expected
+    fetched = {name for name in _files(installed) if name.startswith("static/vendor/")}
+    assert _files(installed) - fetched == expected
+
+
+def test_what_draws_the_charts_is_there_with_its_licence(staged: Path) -> None:
+    folder = staged / "usr/local/lib/bee/bee_web/static/vendor"
+    assert _files(folder) == {"uPlot.iife.min.js", "uPlot.min.css", "uPlot.LICENSE"}
+    assert "MIT" in (folder / "uPlot.LICENSE").read_text()
 
 
 def test_limits_travel_with_the_rules(staged: Path) -> None:
@@ -70,7 +77,11 @@ def test_what_the_system_reads_stands_where_it_looks(staged: Path) -> None:
         "usr/share/polkit-1/actions/org.bee.policy",
         "usr/lib/systemd/system/bee-auditd.service",
         "usr/lib/systemd/system/bee-audit.service",
+        "usr/lib/systemd/system/bee-web.socket",
+        "usr/lib/systemd/system/bee-web.service",
+        "usr/lib/systemd/system/bee-web-token.service",
         "usr/lib/sysusers.d/bee.conf",
+        "usr/lib/tmpfiles.d/bee-web.conf",
         "usr/local/share/bee/interfaces/org.bee.Audit1.xml",
         "usr/local/share/bee/schemas/audit-snapshot.json",
         "usr/local/share/man/man1/bee.1",
@@ -84,7 +95,10 @@ def test_only_the_launchers_can_be_run(staged: Path) -> None:
     programs = {name for name in _files(staged) if os.access(staged / name, os.X_OK)}
 
     services = {f"usr/local/lib/bee/bin/{service.program}" for service in SERVICES}
-    assert programs == {"usr/local/bin/bee", *services}
+    stress = {"usr/local/bin/bee-gpu-stress", "usr/local/lib/bee/bin/bee-gpu-stress"}
+    menu = {"usr/local/bin/bee-tui", "usr/local/bin/menu", "usr/local/lib/bee/bin/bee-tui"}
+    people = {"usr/local/bin/bee", "usr/local/lib/bee/bin/bee-web", *stress, *menu}
+    assert programs == {*people, *services}
 
 
 def test_every_file_can_be_read_by_everybody(staged: Path) -> None:
@@ -92,11 +106,13 @@ def test_every_file_can_be_read_by_everybody(staged: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="the launchers ask for /usr/bin/python3")
-@pytest.mark.parametrize("program", ["usr/local/bin/bee", "usr/local/lib/bee/bin/bee-auditd"])
+@pytest.mark.parametrize(
+    "program", ["bin/bee", "lib/bee/bin/bee-tui", "lib/bee/bin/bee-web", "lib/bee/bin/bee-auditd"]
+)
 def test_the_staged_programs_start_from_wherever_they_are(staged: Path, tmp_path: Path, program: str) -> None:
     """Also through a link, in a foreign folder, with an environment that points elsewhere."""
     link = tmp_path / "program"
-    link.symlink_to(staged / program)
+    link.symlink_to(staged / "usr/local" / program)
     (tmp_path / "bee_cli.py").write_text("raise SystemExit('somebody else')")
     (tmp_path / "bee_audit.py").write_text("raise SystemExit('somebody else')")
 
@@ -131,6 +147,9 @@ def test_another_prefix_is_named_in_the_units(tmp_path: Path) -> None:
     _make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/bee")
 
     assert (tmp_path / "opt/bee/bin/bee").is_file()
+    for script in ("bin/bee-tui", "bin/menu", "share/bee/profile"):
+        assert "/usr/local/" not in (tmp_path / "opt/bee" / script).read_text("utf-8"), script
+    assert "/opt/bee/lib/bee/bin/bee-tui" in (tmp_path / "opt/bee/bin/bee-tui").read_text("utf-8")
     for name in _files(tmp_path):
         if name.endswith((".service", ".conf", ".policy", ".rules")):
             assert "/usr/local/" not in (tmp_path / name).read_text("utf-8"), name

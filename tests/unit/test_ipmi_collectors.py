@@ -416,6 +416,17 @@ class TestSensors:
         assert sensor(sensors, "P1_PRESENT").status == "ok"
         assert sensor(sensors, "CATERR").status == "critical"
 
+    async def test_named_for_good_power_are_no_fault_when_asserted(self, control: BmcControl) -> None:
+        names = ("PSU1_PWRGD", "12V Power Good", "PSU1_PWRGD_FAIL", "BP0 PG", "Coolant Pressure")
+        for number, name in enumerate(names):
+            control.bmc.sensors.append(
+                DiscreteSensor(0x60 + number, name, SensorType.POWER_SUPPLY, 0x02, 0x03, event_type=0x03)
+            )
+
+        _, _, sensors = await sections_of(control.machine())
+
+        assert [sensor(sensors, name).status for name in names] == ["ok"] * 2 + ["warning"] * 3
+
 
 class TestTheEventLog:
     async def test_is_read_from_its_newest_record_back(

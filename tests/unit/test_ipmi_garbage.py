@@ -23,6 +23,6 @@ def test_the_largest_image_of_the_smallest_records_is_bounded() -> None:
     header = b"\x01\0\0\0\0\x01\0"
     record = b"\xc0\x02\x00\x00\x3e"
 
-    started = time.monotonic()
+    started = time.process_time()
     check_fru(header + bytes((-sum(header) & 0xFF,)) + record * 100_000)
-    assert time.monotonic() - started < 10
+    assert time.process_time() - started < 10

@@ -5,14 +5,17 @@ import errno
 import gzip
 import io
 import tarfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bee_machine import ControlError, Machine, ToolHung, ToolMissing, ToolResult, UdevDevice
+from bee_audit.offline import OfflineError, replay
+from bee_machine import ControlError, Entry, Machine, ToolHung, ToolMissing, ToolResult, UdevDevice
 from bee_machine.answers import Manifest
 from bee_machine.archive import Archive, CaptureError, read_archive, write_archive
 from bee_machine.live import LiveMachine
@@ -229,6 +232,70 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(monkeypatch: pytest.Monk
         read_archive(io.BytesIO(tar_of(big=bytes(2 << 20))))
 
 
+def headers_of_headers(kind: bytes, count: int, content: bytes) -> bytes:
+    """Headers that each announce what the next one means, and no member behind them."""
+    header = tarfile.TarInfo("longer")
+    header.type, header.size = kind, len(content)
+    block = content.ljust(-(-len(content) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE, b"\0")
+    return gzip.compress((header.tobuf(tarfile.GNU_FORMAT) + block) * count + bytes(1024))
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+@pytest.mark.parametrize(("count", "content"), [(5000, b"13 path=abcd\n"), (1, bytes(20 << 20))])
+def test_headers_without_end_cost_neither_the_memory_nor_the_program(
+    kind: bytes, count: int, content: bytes
+) -> None:
+    archive = headers_of_headers(kind, count, content)
+    del content
+    tracemalloc.start()
+    try:
+        with pytest.raises(CaptureError, match="a header in it is longer"):
+            read_archive(io.BytesIO(archive))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["manifest_json", "answers_json"])
+def test_a_document_that_is_nested_without_end_is_a_damaged_capture(name: str) -> None:
+    manifest = msgspec.json.encode(MANIFEST)
+    deep = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with pytest.raises(CaptureError, match="damaged capture"):
+        read_archive(io.BytesIO(tar_of(**{"manifest_json": manifest, name: deep})))
+
+
+def test_a_capture_of_no_known_time_is_a_damaged_one() -> None:
+    file = io.BytesIO()
+    write_archive(Archive(Manifest(bee_version="1", host_name="", captured_at="2026-11-22 10:00")), file)
+    file.seek(0)
+    with pytest.raises(OfflineError, match="no time zone"):
+        replay(file, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("18446744073709551615", (1 << 64) - 1),
+        ("-1", -1),
+        ("0x1003", 0x1003),
+        ("18446744073709551616", None),
+        ("0x" + "f" * 5000, None),
+        ("9" * 5000, None),
+        ("1e9", None),
+    ],
+)
+def test_a_number_that_no_kernel_writes_is_none(text: str, number: int | None) -> None:
+    entry = Entry(name="eth0", path="/eth0", real_path="/eth0", files={"mtu": text.encode()}, links={})
+    assert entry.integer("mtu") == number
+
+
+def test_a_document_longer_than_any_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bee_machine.archive.DOCUMENT_LIMIT_BYTES", 1 << 10)
+    answers = b'{"hung": [' + b'"a",' * 1000 + b'"a"]}'
+    with pytest.raises(CaptureError, match=r"answers\.json in it is longer"):
+        read_archive(io.BytesIO(tar_of(manifest_json=msgspec.json.encode(MANIFEST), answers_json=answers)))
+
+
 def whole_capture() -> bytes:
     file = io.BytesIO()
     write_archive(Archive(MANIFEST, files={"/sys/a": b"1" * 200}), file)
@@ -238,7 +305,7 @@ def whole_capture() -> bytes:
 WHOLE = whole_capture()
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cut=st.integers(0, len(WHOLE) - 1), place=st.integers(0, len(WHOLE) - 1), value=st.integers(0, 255))
 def test_a_damaged_capture_is_refused_or_read_but_nothing_else(cut: int, place: int, value: int) -> None:
     damaged = bytearray(WHOLE)

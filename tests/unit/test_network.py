@@ -2,130 +2,20 @@
 
 import errno
 import socket
-from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from bee_audit.collectors import network as collector
-from bee_audit.rules import network as rules
-from bee_audit.rules.thresholds import built_in
-from bee_bus.documents.audit import Finding, Hardware, Summary
-from bee_bus.documents.network import NetworkInterface, NetworkSection
+from bee_audit.rules.network_ports import where
+from bee_bus.documents.audit import Hardware
+from bee_bus.documents.network import NetworkInterface
 from bee_machine import ControlError
 from bee_machine.controls import OPERATIONS, ethtool
-from lab.ethtool import (
-    AUTONEGOTIATION,
-    GIGABIT,
-    HALF,
-    HUNDRED_GIGABIT,
-    MEGABITS_100,
-    TEN_GIGABIT,
-    TWENTY_FIVE_GIGABIT,
-    Driver,
-    Drivers,
-    qsfp28,
-)
+from lab.ethtool import GIGABIT, HALF, HUNDRED_GIGABIT, MEGABITS_100, TEN_GIGABIT, Drivers
+from lab.judging import NOT_JUDGED
 from lab.machine import FakeMachine
-
-UNJUDGED = Summary(verdict="Unknown", failure_count=0, warning_count=0, unknown_count=0, findings=())
-E810 = Driver(
-    speed=25000, supported=(AUTONEGOTIATION, TEN_GIGABIT, TWENTY_FIVE_GIGABIT), partner=(TWENTY_FIVE_GIGABIT,)
-)
-
-
-class Network:
-    """The network part of a machine, built port by port."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, str | bytes] = {}
-        self.links: dict[str, str] = {}
-        self.drivers: dict[str, Driver | OSError] = {}
-
-    def port(
-        self,
-        name: str,
-        *,
-        address: str = "0000:3b:00.0",
-        driver: Driver | OSError | None = E810,
-        mac: str = "0c:42:a1:00:00:01",
-        speed: int | None = 25000,
-        carrier: bool = True,
-        bus: str = "pci",
-        virtual_function: bool = False,
-        ids: tuple[int, int] = (0x8086, 0x159B),
-        more: Mapping[str, str] | None = None,
-    ) -> "Network":
-        device = f"/sys/devices/pci0000:3a/0000:3a:01.0/{address}"
-        folder = f"{device}/net/{name}"
-        self.links[f"/sys/class/net/{name}"] = f"../../{folder.removeprefix('/sys/')}"
-        self.links[f"{folder}/device"] = f"../../../{address}"
-        self.links[f"{device}/driver"] = "../../../../bus/pci/drivers/ice"
-        self.links[f"{device}/subsystem"] = f"../../../../bus/{bus}"
-        if virtual_function:
-            self.links[f"{device}/physfn"] = "../0000:3b:00.0"
-        for file, number in zip(("vendor", "device"), ids, strict=True):
-            self.files[f"{device}/{file}"] = f"{number:#06x}\n"
-        contents = {
-            "address": mac,
-            "addr_assign_type": "0",
-            "type": "1",
-            "flags": "0x1003",
-            "carrier": str(int(carrier)),
-            "operstate": "up" if carrier else "down",
-            "mtu": "1500",
-            "dev_port": "0",
-            "carrier_down_count": "1",
-            "statistics/rx_packets": "1000000",
-            "statistics/rx_crc_errors": "0",
-            "statistics/rx_errors": "0",
-            **({"speed": str(speed), "duplex": "full"} if speed is not None else {}),
-            **(more or {}),
-        }
-        self.files |= {f"{folder}/{file}": f"{content}\n" for file, content in contents.items()}
-        if driver is not None:
-            self.drivers[name] = driver
-        return self
-
-    def infiniband(self, name: str = "mlx5_0", **port: str) -> "Network":
-        device = "/sys/devices/pci0000:3a/0000:3a:02.0/0000:3c:00.0"
-        folder = f"{device}/infiniband/{name}"
-        self.links[f"/sys/class/infiniband/{name}"] = f"../../{folder.removeprefix('/sys/')}"
-        self.links[f"{folder}/device"] = "../../../0000:3c:00.0"
-        self.files |= {f"{device}/vendor": "0x15b3\n", f"{device}/device": "0x101b\n"}
-        self.files |= {
-            f"{folder}/fw_ver": "20.35.2000\n",
-            f"{folder}/board_id": "MT_0000000228\n",
-            f"{folder}/node_guid": "0c42:a103:0012:3456\n",
-        }
-        contents = {
-            "state": "4: ACTIVE",
-            "phys_state": "5: LinkUp",
-            "rate": "200 Gb/sec (4X HDR)",
-            "link_layer": "InfiniBand",
-            "lid": "0x11",
-            "counters/symbol_error": "0",
-            **port,
-        }
-        self.files |= {f"{folder}/ports/1/{file}": f"{text}\n" for file, text in contents.items()}
-        return self
-
-    def machine(self) -> FakeMachine:
-        return FakeMachine(
-            files=self.files, links=self.links, controls={ethtool.OPERATION: Drivers(**self.drivers)}
-        )
-
-    async def section(self) -> NetworkSection:
-        section = await collector.collect(self.machine())
-        assert section is not None
-        return section
-
-    async def findings(self) -> list[Finding]:
-        hardware = Hardware(summary=UNJUDGED, network=await self.section())
-        return [finding for rule in rules.RULES for finding in rule(hardware, built_in())]
-
-    async def judged(self) -> list[tuple[str, str]]:
-        return [(finding.rule, finding.component) for finding in await self.findings()]
+from lab.network import E810, Network
 
 
 async def test_a_machine_without_interfaces_has_no_section() -> None:
@@ -146,12 +36,6 @@ async def test_a_healthy_port_tells_all_and_has_no_finding() -> None:
 async def test_a_port_without_a_cable_is_no_finding() -> None:
     network = Network().port("eth0", carrier=False, speed=None, driver=replace(E810, speed=0xFFFFFFFF))
     assert await network.findings() == []
-
-
-async def test_a_plugged_cable_is_named() -> None:
-    network = Network().port("eth0", driver=replace(E810, module=qsfp28()))
-    (port,) = (await network.section()).interfaces
-    assert port.transceiver and port.transceiver.part_number == "MCP1600-C003E30L"
 
 
 async def test_the_kernels_own_interfaces_are_listed_and_not_judged() -> None:
@@ -226,6 +110,15 @@ async def test_two_adapters_with_one_address_warn_once() -> None:
     assert await network.judged() == [("network.duplicate-mac", "network/eth1")]
 
 
+async def test_the_function_behind_a_clouds_interface_shares_its_address() -> None:
+    shared = replace(E810, permanent_mac="0c:42:a1:00:00:01")
+    network = Network().port("eth0", bus="vmbus", driver=shared)
+    network.port("eth1", address="0002:00:02.0", driver=shared)
+    folder = "/sys/devices/pci0000:3a/0000:3a:01.0/0002:00:02.0/net/eth1"
+    network.links[f"{folder}/master"] = "../../../0000:3b:00.0/net/eth0"
+    assert await network.findings() == []
+
+
 async def test_a_bond_shares_its_address_on_purpose() -> None:
     network = Network()
     for name, address, mac in (
@@ -263,6 +156,15 @@ async def test_a_port_slower_than_its_peers_warns_when_drivers_do_not_tell_more(
     assert await network.judged() == [("network.speed-unlike-peers", "network/eth1")]
 
 
+@pytest.mark.parametrize("unknown", ["-1", "65535", "4294967295"])
+async def test_a_speed_that_is_not_known_is_none(unknown: str) -> None:
+    silent = replace(E810, supported=(), partner=())
+    network = Network().port("eth0", driver=silent, more={"speed": unknown})
+    network.port("eth1", address="0000:3c:00.0", mac="0c:42:a1:00:00:02", driver=silent, speed=10000)
+    assert (await network.section()).interfaces[0].speed_mbps is None
+    assert await network.findings() == []
+
+
 async def test_virtual_functions_and_a_bmcs_usb_link_are_not_judged() -> None:
     network = (
         Network()
@@ -290,52 +192,29 @@ async def test_a_driver_that_does_not_answer_is_a_named_problem() -> None:
     assert section.interfaces[0].mac == "0c:42:a1:00:00:01"
 
 
+async def test_an_interface_that_lost_its_device_is_a_named_problem() -> None:
+    network = Network().port("eth0", driver=ControlError(errno.ENODEV, "eth0: No such device"))
+    (problem,) = (await network.section()).problems
+    assert problem.startswith("eth0 has lost its device")
+
+
+async def test_an_interface_that_was_renamed_meanwhile_is_no_problem() -> None:
+    machine = Network().port("eth0", driver=None).machine()
+
+    class Renaming(Drivers):
+        def __call__(self, device: str, request: bytes) -> bytes:
+            machine.links["/sys/class/net/ens1"] = machine.links.pop("/sys/class/net/eth0")
+            return super().__call__(device, request)
+
+    machine.controls[ethtool.OPERATION] = Renaming()
+    section = await collector.collect(machine)
+    assert section is not None and section.problems == ()
+
+
 async def test_a_driver_that_knows_nothing_is_no_problem() -> None:
     network = Network().port("eth0", driver=ControlError(errno.EOPNOTSUPP, "eth0: not supported"))
     section = await network.section()
     assert section.problems == () and section.interfaces[0].firmware is None
-
-
-async def test_a_healthy_infiniband_port_has_no_finding() -> None:
-    network = Network().infiniband()
-    (adapter,) = (await network.section()).infiniband
-    assert (adapter.firmware, adapter.pci_address) == ("20.35.2000", "0000:3c:00.0")
-    (port,) = adapter.ports
-    assert (port.state, port.rate_gbps, port.lanes, port.signaling) == ("ACTIVE", 200.0, 4, "HDR")
-    assert await network.findings() == []
-
-
-async def test_an_infiniband_port_on_one_lane_warns() -> None:
-    network = Network().infiniband(rate="50 Gb/sec (1X HDR)")
-    assert await network.judged() == [("network.infiniband-narrow", "network/mlx5_0")]
-
-
-async def test_an_infiniband_port_with_a_cable_and_no_link_warns() -> None:
-    down = {"state": "1: DOWN", "phys_state": "2: Polling", "rate": "10 Gb/sec (4X SDR)"}
-    without = Network().infiniband(**down)
-    assert await without.findings() == []
-    device = "/sys/devices/pci0000:3a/0000:3a:02.0/0000:3c:00.0"
-    plugged = Network().infiniband(**down)
-    plugged.files[f"{device}/net/ib0/type"] = "32\n"
-    plugged.links |= {
-        "/sys/class/net/ib0": f"../../{device.removeprefix('/sys/')}/net/ib0",
-        f"{device}/net/ib0/device": "../../../0000:3c:00.0",
-        f"{device}/subsystem": "../../../../bus/pci",
-    }
-    plugged.drivers["ib0"] = Driver(module=qsfp28())
-    (finding,) = await plugged.findings()
-    assert finding.rule == "network.infiniband-down" and "MCP1600" in finding.message
-
-
-async def test_infiniband_errors_warn_above_their_threshold() -> None:
-    assert await Network().infiniband(**{"counters/symbol_error": "7"}).findings() == []
-    (finding,) = await Network().infiniband(**{"counters/symbol_error": "900"}).findings()
-    assert finding.rule == "network.infiniband-errors" and finding.value == 900
-
-
-async def test_an_infiniband_port_slower_than_its_peer_warns() -> None:
-    network = Network().infiniband("mlx5_0").infiniband("mlx5_1", rate="100 Gb/sec (4X EDR)")
-    assert await network.judged() == [("network.infiniband-unlike-peers", "network/mlx5_1")]
 
 
 def test_this_machines_own_interfaces_answer() -> None:
@@ -359,4 +238,4 @@ def test_a_request_that_changes_or_overflows_is_refused(request_bytes: bytes) ->
 
 def test_an_interface_is_described_without_its_device() -> None:
     interface = NetworkInterface(id="eth0", name="eth0", physical=True)
-    assert rules.where(interface, Hardware(summary=UNJUDGED)) == "eth0"
+    assert where(interface, Hardware(summary=NOT_JUDGED)) == "eth0"

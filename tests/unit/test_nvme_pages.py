@@ -58,6 +58,11 @@ def test_limits_that_a_drive_does_not_state_are_absent() -> None:
     assert page.self_test_supported is False
 
 
+def test_a_limit_at_freezing_point_is_none() -> None:
+    page = decode_controller(controller_page(warning_kelvin=273, critical_kelvin=300))
+    assert (page.warning_celsius, page.critical_celsius) == (None, None)
+
+
 @pytest.mark.parametrize("serial", ["", "0" * 20, "\xff", "To be filled by O.E.M."[:20], "0123456789"])
 def test_filler_is_no_serial_number(serial: str) -> None:
     page = bytearray(controller_page())

@@ -255,6 +255,33 @@ def test_a_fabric_that_is_not_complete(h100: Machine) -> None:
     assert (fabric.state, fabric.status) == ("in-progress", None)
 
 
+def test_a_fabric_that_finds_the_gpu_in_the_wrong_place_is_no_success(h100: Machine) -> None:
+    fake, (handle, _) = h100
+    healthy, right, insufficient = 0b10_10_10_10, 1 << 8, 5 << 8
+    fake.fabric(0, state=3, health=healthy | right)
+    fabric = nvml.read_state(handle).fabric
+    assert fabric is not None and fabric.status == "success"
+    fake.fabric(0, state=3, health=healthy | insufficient)
+    fabric = nvml.read_state(handle).fabric
+    assert fabric is not None and fabric.status == "incorrect configuration, too few NVLinks"
+
+
+def test_drivers_before_550_tell_of_the_fabric_too(h100: Machine) -> None:
+    """They have the first version of the call alone, which knows no health."""
+    fake, (handle, _) = h100
+    fake.fail(13, function="nvmlDeviceGetGpuFabricInfoV")
+    fake.fabric(0, state=2)
+    fabric = nvml.read_state(handle).fabric
+    assert fabric is not None
+    assert (fabric.state, fabric.status, fabric.bandwidth_degraded) == ("in-progress", None, None)
+    fake.fabric(0, state=3, status=0, health=0b01)
+    fabric = nvml.read_state(handle).fabric
+    assert fabric is not None
+    assert (fabric.state, fabric.status, fabric.bandwidth_degraded) == ("completed", "success", None)
+    fake.fabric(0, state=0)
+    assert nvml.read_state(handle).fabric is None
+
+
 def test_who_uses_the_gpu(h100: Machine) -> None:
     fake, (handle, _) = h100
     fake.process(0, 4711, 30 << 30, "python3 train.py")

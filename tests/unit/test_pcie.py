@@ -111,6 +111,17 @@ async def test_a_gpu_on_half_of_its_lanes_is_critical_and_found_once() -> None:
     assert finding.threshold.layer == "device"
 
 
+async def test_a_card_of_sixteen_functions_is_found_once() -> None:
+    """With alternative routing (ARI) the ninth function has the address of a second device."""
+    half = Link(speed=16.0, width=8)
+    functions = [
+        Device(f"0000:3b:{number >> 3:02x}.{number & 7}", device=0x1592, link=half, driver="ice")
+        for number in range(16)
+    ]
+    found = await judged(port("0000:3a:01.0", 0x3B, link=half), *functions)
+    assert found == [("pcie.link-width", "Critical", "pcie/0000:3b:00.0")]
+
+
 async def test_a_wide_card_in_a_narrow_port_is_no_fault() -> None:
     narrow = replace(GEN5, width=8, max_width=8)
     assert await judged(port("0000:3a:01.0", 0x3B, link=narrow), gpu(link=replace(GEN5, width=8))) == []
@@ -179,6 +190,32 @@ async def test_an_idle_gpu_that_once_ran_at_full_speed_is_fine() -> None:
     assert await judged(port("0000:3a:01.0", 0x3B, link=idle), gpu(link=idle)) == []
 
 
+async def test_an_idle_gpu_of_gen6_is_fine_when_it_once_ran_at_64() -> None:
+    gen6 = Link(speed=2.5, max_speed=64.0, equalized=(8.0, 16.0, 32.0, 64.0))
+    assert await judged(port("0000:3a:01.0", 0x3B, link=gen6), gpu(link=gen6)) == []
+    never = replace(gen6, equalized=(8.0, 16.0, 32.0))
+    found = await judged(port("0000:3a:01.0", 0x3B, link=never), gpu(link=never))
+    assert found == [("pcie.link-speed", "Unknown", "pcie/0000:3b:00.0")]
+
+
+async def test_lanes_that_rest_in_flit_mode_are_no_fault() -> None:
+    """L0p narrows an idle link of Gen6; what counts is the width that it was trained to."""
+    wide = Link(speed=64.0, max_speed=64.0, equalized=(8.0, 16.0, 32.0, 64.0))
+    resting = replace(wide, width=4, trained_width=16)
+    assert await judged(port("0000:3a:01.0", 0x3B, link=wide), gpu(link=resting)) == []
+    half = replace(resting, trained_width=8)
+    found = await judged(port("0000:3a:01.0", 0x3B, link=wide), gpu(link=half))
+    assert found == [("pcie.link-width", "Critical", "pcie/0000:3b:00.0")]
+
+
+async def test_a_speed_that_one_end_leaves_out_is_not_expected_of_the_link() -> None:
+    """The card can do 32 GT/s and not 16, the port 16 at most: 8 is all that they have in common."""
+    card = Link(speed=8.0, width=4, max_speed=32.0, max_width=4, skips=(16.0,))
+    assert await judged(port("0000:3a:01.0", 0x3B, link=GEN4_X4), nvme(link=card)) == []
+    found = await judged(port("0000:3a:01.0", 0x3B, link=GEN4_X4), nvme(link=replace(card, speed=5.0)))
+    assert found == [("pcie.link-speed", "Critical", "pcie/0000:3b:00.0")]
+
+
 async def test_a_slow_gpu_that_nobody_saw_faster_is_unknown() -> None:
     idle = replace(GEN5, speed=2.5, equalized=(8.0,))
     found = await judged(port("0000:3a:01.0", 0x3B, link=idle), gpu(link=idle))
@@ -235,6 +272,18 @@ async def test_a_passed_through_card_whose_port_is_hidden_is_unknown_when_narrow
         ("pcie.other-end-unseen", "Unknown", "pcie/0000:00:05.0")
     ]
     assert await judged(gpu("0000:00:05.0")) == []
+
+
+async def test_a_port_that_a_hypervisor_made_up_is_not_the_other_end() -> None:
+    """QEMU's root port claims 32 lanes whatever the host's slot has."""
+    made_up = replace(
+        port("0000:00:02.0", 1, link=Link(speed=16.0, width=8, max_width=32)), vendor=0x1B36, device=0x000C
+    )
+    half = Link(speed=16.0, width=8)
+    assert await judged(made_up, gpu("0000:01:00.0", half)) == [
+        ("pcie.other-end-unseen", "Unknown", "pcie/0000:01:00.0")
+    ]
+    assert await judged(made_up, gpu("0000:01:00.0", replace(half, max_width=8))) == []
 
 
 async def test_one_of_several_identical_cards_in_a_slower_place_stands_out() -> None:
@@ -343,6 +392,17 @@ async def test_a_network_card_without_a_driver_is_unknown() -> None:
     assert await judged(bridge, given_away) == [("pcie.driver-missing", "Unknown", "pcie/0000:3b:00.0")]
     no_matter = Device("0000:3b:00.0", device_class=0x088000, driver=None)
     assert await judged(bridge, no_matter) == []
+
+
+@pytest.mark.parametrize("device_class", [0x020000, 0x058000])
+async def test_a_network_card_whose_firmware_did_not_start_is_critical(device_class: int) -> None:
+    """It waits to be written to, under another name, and no driver is for that."""
+    bridge = port("0000:3a:01.0", 0x3B)
+    card = Device("0000:3b:00.0", 0x15B3, 0x0218, device_class, driver=None)
+    names = {"/usr/share/misc/pci.ids": "15b3  Mellanox\n\t0218  MT2910 Family [ConnectX-7 Flash Recovery]\n"}
+    (finding,) = await findings_of(machine_with([bridge, card], files=names))
+    assert (finding.rule, finding.severity) == ("pcie.firmware-not-started", "Critical")
+    assert finding.value == "15b3:0218" and "ConnectX-7" in finding.message
 
 
 async def test_a_card_whose_link_stays_down_is_told_at_its_slot() -> None:

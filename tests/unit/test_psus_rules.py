@@ -7,8 +7,9 @@ from lab import fru
 from lab.bmc import Bmc
 from lab.bmc_control import BmcControl
 from lab.hardware import bmc
-from lab.ipmi_findings import findings_of
+from lab.ipmi_findings import findings_of, hardware_of, judge
 from lab.sdr import DiscreteSensor, Entity, SensorType, ThresholdSensor, Unit
+from lab.smbios import Firmware
 
 
 def status(machine: Bmc, name: str) -> DiscreteSensor:
@@ -135,6 +136,17 @@ async def test_one_of_another_model_and_the_same_rating() -> None:
 
     assert (finding.rule, finding.severity) == ("psus.model-unlike-peers", "Warning")
     assert finding.message == "PS2 is a DPS-2200AB, 1 of 2 are PWS-2K20A-1R"
+
+
+async def test_one_that_only_the_firmware_names_is_no_odd_one() -> None:
+    machine = bmc()
+    del machine.frus[2]
+    firmware = Firmware()
+    firmware.power_supply(location="PS2")
+    hardware = await hardware_of(BmcControl(machine), firmware.files())
+
+    assert hardware.psus and [psu.capacity_watts for psu in hardware.psus.psus] == [2200, 2700]
+    assert not psu_findings(judge(hardware))
 
 
 async def test_a_machine_that_tells_no_models_has_no_odd_one() -> None:

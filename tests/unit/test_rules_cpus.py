@@ -45,6 +45,14 @@ async def test_the_spare_sockets_of_a_virtual_machine_are_no_finding() -> None:
     assert await judge(server) == []
 
 
+async def test_the_sockets_that_a_virtual_machine_keeps_for_later_are_no_finding() -> None:
+    kept = [{"socket": f"CPU {number}"} for number in (2, 3)]
+    server = TwoSockets(processors=[{"socket": "CPU 0"}, {"socket": "CPU 1"}, *kept], flags="fpu hypervisor")
+    assert await judge(server) == []
+    server.flags = "fpu"
+    assert said(await judge(server)) == [("cpus.socket-not-running", "Critical", "cpus")]
+
+
 async def test_a_processor_that_the_kernel_does_not_run() -> None:
     server = TwoSockets(cores=[56])
     found = await judge(server)
@@ -63,6 +71,41 @@ async def test_cores_that_the_firmware_was_told_to_leave_off_are_no_finding() ->
         processors=[{"socket": "CPU1", "enabled": 52}, {"socket": "CPU2", "enabled": 52}], cores=[52, 52]
     )
     assert await judge(server) == []
+
+
+async def test_a_processor_of_which_the_firmware_left_out_cores() -> None:
+    """As it does with those that fail its self-test: it does not count them as enabled."""
+    cut = {"socket": "CPU2", "enabled": 54, "threads_enabled": 54}
+    found = await judge(TwoSockets(processors=[{"socket": "CPU1"}, cut], cores=[56, 54]))
+    assert said(found) == [("cpus.running-unlike-peers", "Warning", "cpus")]
+    assert found[0].message == "CPU2 runs 54 cores and 54 threads, others of its model 56 and 56"
+
+
+async def test_cores_that_are_left_out_are_seen_with_threads_switched_off_as_well() -> None:
+    cut = {"socket": "CPU2", "enabled": 54, "threads_enabled": 54}
+    server = TwoSockets(processors=[{"socket": "CPU1"}, cut], cores=[56, 54], smt="forceoff")
+    server.files = {f"{CPU}/present": "0-219\n", f"{CPU}/offline": "110-219\n"}
+    assert said(await judge(server)) == [("cpus.running-unlike-peers", "Warning", "cpus")]
+
+
+async def test_threads_that_are_off_in_one_processor_only() -> None:
+    found = await judge(TwoSockets(threads=[2, 1], smt="on"))
+    assert said(found) == [("cpus.running-unlike-peers", "Warning", "cpus")]
+    assert found[0].where == "CPU2, CPUs 112-167" and "56 cores and 56 threads" in found[0].message
+    assert await judge(TwoSockets(threads=[2, 2], smt="on")) == []
+
+
+async def test_threads_that_somebody_took_offline_are_told_once() -> None:
+    found = await judge(TwoSockets(threads=[2, 1], smt="on", files={f"{CPU}/present": "0-223\n"}))
+    assert said(found) == [("cpus.offline", "Warning", "cpus")]
+
+
+async def test_a_virtual_machine_may_have_any_number_of_cpus_in_a_socket() -> None:
+    sockets = [{"socket": f"CPU {cores}", "cores": cores, "enabled": cores} for cores in (2, 1)]
+    server = TwoSockets(processors=sockets, cores=[2, 1], flags="fpu hypervisor")
+    assert await judge(server) == []
+    server.flags = "fpu"
+    assert said(await judge(server)) == [("cpus.running-unlike-peers", "Warning", "cpus")]
 
 
 async def test_cpus_that_are_offline() -> None:

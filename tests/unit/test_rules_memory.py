@@ -99,6 +99,49 @@ async def test_nvdimms_beside_ordinary_memory_are_not_mixed() -> None:
     assert await judge(server) == []
 
 
+async def test_stacks_in_the_processors_package_are_not_mixed_and_may_be_a_cache() -> None:
+    server = TwoSockets()
+    server.dimms = [
+        *dimms(),
+        *(
+            {
+                "locator": f"CPU{socket}_HBM{stack}",
+                "bank": "HBM",
+                "kind": 0x21,
+                "part": "HBM2E",
+                "size_bytes": 16 * GIB,
+            }
+            for socket in range(2)
+            for stack in range(4)
+        ),
+    ]
+    server.memory_bytes = 16 * 64 * GIB
+    assert await judge(server) == []
+    server.dimms[0] |= EMPTY
+    server.memory_bytes = 15 * 64 * GIB
+    assert "memory.channel-empty" in {finding.rule for finding in await judge(server)}
+
+
+@pytest.mark.parametrize("as_mrdimm", [{"kind": 0x25}, {"technology": 8}, {"technology": 0}])
+async def test_ordinary_memory_is_judged_whatever_technology_the_firmware_states(
+    as_mrdimm: dict[str, int],
+) -> None:
+    server = TwoSockets()
+    for dimm in server.dimms:
+        dimm |= as_mrdimm
+    server.dimms[5] |= {"part": "MTC40F2046S1RC48BA1"}
+    assert said(await judge(server)) == [("memory.mixed", "Warning", "memory/P1-DIMMF1")]
+
+
+async def test_the_modules_that_a_hypervisor_makes_up_may_be_of_any_size() -> None:
+    server = TwoSockets()
+    server.dimms = [
+        {"locator": f"DIMM {number}", "maker": "QEMU", "part": "None", "kind": 7, "size_bytes": size}
+        for number, size in enumerate((16 * GIB, 16 * GIB, 8 * GIB))
+    ]
+    assert await judge(server) == []
+
+
 # -- speed --
 
 
@@ -120,7 +163,7 @@ async def test_all_modules_below_their_rated_speed_are_one_finding() -> None:
 async def test_modules_faster_than_the_processor_are_no_finding() -> None:
     server = TwoSockets()
     server.processors = [
-        {"socket": f"CPU{number}", "version": "Intel(R) Xeon(R) Gold 6430"} for number in (1, 2)
+        {"socket": f"CPU{number}", "version": "Intel(R) Xeon(R) Gold 6448Y"} for number in (1, 2)
     ]
     for dimm in server.dimms:
         dimm |= {"speed": 5600, "configured": 4800}
@@ -141,6 +184,20 @@ async def test_modules_faster_than_the_processor_are_no_finding() -> None:
         ("Intel(R) Xeon(R) Silver 4210 CPU @ 2.20GHz", 3200, 2400, False),
         ("Intel(R) Xeon(R) Platinum 8280 CPU @ 2.70GHz", 2933, 2933, False),
         ("Intel(R) Xeon(R) Platinum 8280 CPU @ 2.70GHz", 2934, 2666, True),
+        # models that run less than their series
+        ("Intel(R) Xeon(R) Gold 6430", 4800, 4400, False),
+        ("Intel(R) Xeon(R) Gold 6430", 4800, 4000, True),
+        ("Intel(R) Xeon(R) Gold 6448Y", 4800, 4400, True),
+        ("Intel(R) Xeon(R) Gold 6338N CPU @ 2.20GHz", 3200, 2666, False),
+        ("Intel(R) Xeon(R) Gold 6348 CPU @ 2.60GHz", 3200, 2666, True),
+        ("INTEL(R) XEON(R) PLATINUM 8558", 5600, 5200, False),
+        ("INTEL(R) XEON(R) PLATINUM 8568Y+", 5600, 5200, True),
+        ("INTEL(R) XEON(R) PLATINUM 8592V", 5600, 4800, False),
+        ("INTEL(R) XEON(R) PLATINUM 8592+", 5600, 4800, True),
+        # names without a metal
+        ("Intel(R) Xeon(R) CPU Max 9480", 5600, 4800, False),
+        ("Intel(R) Xeon(R) 6767P", 7200, 6400, False),
+        ("Intel(R) Xeon(R) 6767P", 6400, 5200, True),
         ("Intel(R) Xeon(R) CPU E5-2640 v3 @ 2.60GHz", 2133, 1866, False),
         ("Intel(R) Xeon(R) CPU E5-2640 v3 @ 2.60GHz", 2133, 1333, True),
         ("Intel(R) Xeon(R) CPU E5-2680 v4@ 2.40GHz", 2133, 1600, True),
@@ -154,6 +211,52 @@ async def test_the_limits_of_processors(model: str, rated: int, configured: int,
     for dimm in server.dimms:
         dimm |= {"speed": rated, "configured": configured}
     assert [finding.rule for finding in await judge(server)] == (["memory.below-rated-speed"] if slow else [])
+
+
+@pytest.mark.parametrize(
+    ("model", "rated", "configured", "slow"),
+    [
+        ("Intel(R) Xeon(R) 6767P", 6400, 5200, False),
+        ("Intel(R) Xeon(R) CPU Max 9480", 4800, 4400, False),
+        ("INTEL(R) XEON(R) PLATINUM 8558", 5600, 4400, False),
+        ("INTEL(R) XEON(R) PLATINUM 8558", 5600, 4000, True),
+        ("Intel(R) Xeon(R) Gold 6403N", 4800, 4000, False),
+    ],
+)
+async def test_two_modules_on_a_channel_run_at_the_lower_of_two_limits(
+    model: str, rated: int, configured: int, slow: bool
+) -> None:
+    server = TwoSockets()
+    server.processors = [{"socket": "CPU1", "version": model}, {"socket": "CPU2", "version": model}]
+    server.dimms = [
+        {**dimm, "locator": f"{dimm['locator'][:-1]}{place}", "speed": rated, "configured": configured}
+        for dimm in dimms()
+        for place in (1, 2)
+    ]
+    for place, dimm in enumerate(server.dimms):
+        dimm["bank"] = dimm["bank"][:-1] + str(place % 2)
+    assert [finding.rule for finding in await judge(server)] == (["memory.below-rated-speed"] if slow else [])
+
+
+async def test_a_persistent_module_beside_an_ordinary_one_is_the_second_on_its_channel() -> None:
+    server = TwoSockets()
+    model = "Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz"
+    server.processors = [{"socket": "CPU1", "version": model}, {"socket": "CPU2", "version": model}]
+    server.dimms = [{**dimm, "speed": 2933, "configured": 2666} for dimm in dimms()]
+    optane = {
+        "kind": 0x1F,
+        "technology": 7,
+        "volatile_bytes": 0,
+        "size_bytes": 128 * GIB,
+        "part": "NMA1XXD128GPS",
+    }
+    server.dimms.append(
+        {**server.dimms[0], **optane, "locator": "P1-DIMMA2", "bank": "P0_Node0_Channel0_Dimm1"}
+    )
+    server.memory_bytes = 16 * 64 * GIB
+    assert await judge(server) == []
+    server.dimms.pop()
+    assert said(await judge(server)) == [("memory.below-rated-speed", "Warning", "memory")]
 
 
 async def test_a_module_slower_than_its_peers_at_its_own_rated_speed() -> None:
@@ -189,6 +292,17 @@ async def test_the_slots_of_a_processor_that_is_not_fitted_are_no_finding() -> N
     server = TwoSockets()
     for dimm in server.dimms[8:]:
         dimm |= EMPTY
+    assert await judge(server) == []
+
+
+async def test_slots_that_state_no_processor_may_be_of_one_that_is_not_fitted() -> None:
+    server = TwoSockets(processors=[{"socket": "CPU1"}, {"socket": "CPU2"}])
+    server.dimms = [
+        {"locator": f"DIMM_{channel}1", "bank": f"NODE {1 + place // 4}", **(EMPTY if place >= 4 else {})}
+        for place, channel in enumerate("ABCDEFGH")
+    ]
+    assert said(await judge(server)) == [("memory.channel-empty", "Warning", "memory")]
+    server.processors[1] |= {"status": 0}
     assert await judge(server) == []
 
 
@@ -257,15 +371,27 @@ async def test_what_firmware_and_kernel_keep_for_themselves_is_no_finding() -> N
     assert await judge(TwoSockets(memory_bytes=1024 * GIB - 12 * GIB)) == []
 
 
-async def test_memory_on_cxl_cards_is_not_expected_at_boot() -> None:
+async def test_ordinary_memory_is_a_cache_of_optane_in_memory_mode() -> None:
+    server = TwoSockets()
+    optane = {"kind": 0x1F, "technology": 7, "size_bytes": 256 * GIB, "part": "NMA1XXD256GPS"}
+    server.dimms += [
+        {**dimm, **optane, "locator": f"{dimm['locator'][:-1]}2", "bank": f"{dimm['bank'][:-1]}1"}
+        for dimm in dimms()
+    ]
+    server.memory_bytes = 16 * 256 * GIB
+    assert await judge(server) == []
+    server.memory_bytes = 15 * 256 * GIB
+    assert said(await judge(server)) == [("memory.not-seen", "Critical", "memory")]
+
+
+async def test_memory_on_cxl_cards_is_unlike_the_rest_and_not_expected_at_boot() -> None:
     server = TwoSockets()
     firmware = server.firmware()
     array = firmware.add(16, bytes((0xA4, 3, 6)) + (64 * GIB >> 10).to_bytes(4, "little") + b"\xfe\xff\x01\0")
-    firmware.memory_device(locator="CXL0", bank="CXL", array=array, size_bytes=512 * GIB, technology=2)
+    firmware.memory_device(locator="CXL0", bank="CXL", array=array, size_bytes=512 * GIB)
     machine = server.machine()
     machine.files |= firmware.files()
-    rules = {finding.rule for finding in findings(await firmware_sections(machine), RULES)}
-    assert "memory.not-seen" not in rules
+    assert findings(await firmware_sections(machine), RULES) == []
 
 
 # -- errors --

@@ -12,7 +12,8 @@ from bee_bus.documents.bmc import SelEvent
 from lab.bmc_control import BmcControl
 from lab.hardware import bmc
 from lab.ipmitool import Ipmitool
-from lab.sdr import DiscreteSensor, Entity, SensorType
+from lab.sdr import DiscreteSensor, Entity, RawRecord, SensorType
+from lab.sdr_bytes import Full
 from lab.sel import NOW, SPECIFIC, THRESHOLD, Event, with_log
 
 MEMORY, PROCESSOR, POWER_SUPPLY, TEMPERATURE, PCIE = 0x0C, 0x07, 0x08, 0x01, 0x13
@@ -91,6 +92,31 @@ class TestWhatMatters:
             Event(0x0F, 0, data=(0x07, None)),  # firmware error: no keyboard
             Event(0xC0, 1, event_type=0x70),  # a vendor's own
         )
+
+    async def test_power_that_comes_up_and_parts_that_are_there_are_everyday_events(self) -> None:
+        machine = bmc()
+        for number, name in ((0x71, "PSU1_PWRGD"), (0x72, "PSU1_PRSNT")):
+            machine.sensors.append(
+                DiscreteSensor(number, name, SensorType.POWER_SUPPLY, 0x02, 0x03, event_type=0x03)
+            )
+        log = [Event(POWER_SUPPLY, 1, 5, number, event_type=0x03) for number in (0x71, 0x72, 0x73)]
+        section = await collector.collect(BmcControl(with_log(machine, *log)).machine())
+
+        assert section is not None and section.sel is not None
+        assert [event.sensor for event in section.sel.events] == ["power supply sensor 0x73"]
+
+    async def test_sensors_of_one_number_are_told_apart_by_their_luns(self) -> None:
+        """A BMC with more than 255 sensors counts on in its other LUNs."""
+        machine = bmc()
+        more = Full(
+            text=b"\xcaPS9 Status", number=PS1, owner_lun=1, sensor_type=POWER_SUPPLY, event_type=SPECIFIC
+        )
+        machine.locators.append(RawRecord(0x01, more.body()))
+        log = [Event(POWER_SUPPLY, INPUT_LOST, 5, PS1, generator=(0x20, lun)) for lun in (0, 1)]
+        section = await collector.collect(BmcControl(with_log(machine, *log)).machine())
+
+        assert section is not None and section.sel is not None
+        assert [event.sensor for event in section.sel.events] == ["PS9 Status", "PS1 Status"]
 
     async def test_a_reading_past_its_limit_in_the_sensor_s_unit(self) -> None:
         (event,) = await events_of(

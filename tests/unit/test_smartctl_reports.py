@@ -44,13 +44,46 @@ def test_the_specified_maximum_is_the_warning_temperature() -> None:
     assert report.temperature_warning_celsius == 60
 
 
+@pytest.mark.parametrize(
+    ("number", "name", "value", "used"),
+    [
+        (177, "Wear_Leveling_Count", 98, 2),
+        (233, "Media_Wearout_Indicator", 100, 0),
+        (202, "Percent_Lifetime_Remain", 5, 95),
+        (231, "SSD_Life_Left", 1, 100),  # it falls no further
+        (233, "Media_Wearout_Indicator", 0, None),  # no value of an attribute
+        (
+            173,
+            "Ave_Block-Erase_Count",
+            60,
+            None,
+        ),  # counted in the raw value; what this one means, only vendors know
+    ],
+)
+def test_an_ssd_without_statistics_tells_its_wear_by_an_attribute(
+    number: int, name: str, value: int, used: int | None
+) -> None:
+    without = smartctl.ssd()
+    rows = [one for one in without["ata_smart_attributes"]["table"] if one["id"] != 202]
+    rows.append(smartctl.attribute(number, name, value=value, worst=value))
+    without["ata_smart_attributes"]["table"] = rows
+    without.pop("ata_device_statistics", None)
+    assert read(without).percentage_used == used
+
+
+def test_what_an_ssd_states_of_its_wear_comes_before_an_attribute() -> None:
+    worn = smartctl.attribute(202, "Percent_Lifetime_Remain", value=40, worst=40)
+    report = smartctl.ssd(worn, ata_device_statistics=smartctl.statistics(7, 8, 12))
+    assert read(report).percentage_used == 12
+
+
 @pytest.mark.parametrize("v7_0", [False, True])
 def test_a_sas_disk_of_either_generation_of_names(v7_0: bool) -> None:
     report = read(smartctl.sas(v7_0=v7_0))
     assert (report.vendor, report.model, report.firmware) == ("SEAGATE", "ST4000NM0043", "MS03")
     assert report.wwn == "5000c50085a5e3ab"
     assert report.transport == ("scsi" if v7_0 else "sas")
-    assert report.temperature_critical_celsius == 68
+    assert (report.temperature_warning_celsius, report.temperature_critical_celsius) == (68, None)
     assert report.scsi is not None
     assert (report.scsi.grown_defects, report.scsi.uncorrected_reads) == (0, 0)
     assert report.scsi.bytes_read == 176987332000000
@@ -58,7 +91,47 @@ def test_a_sas_disk_of_either_generation_of_names(v7_0: bool) -> None:
 
 def test_a_sas_disk_without_a_thermometer() -> None:
     report = read(smartctl.sas(temperature={"current": 0, "drive_trip": 0}))
-    assert (report.temperature_celsius, report.temperature_critical_celsius) == (None, None)
+    assert (report.temperature_celsius, report.temperature_warning_celsius) == (None, None)
+
+
+def test_a_sas_disk_with_environmental_reports_in_place_of_the_temperature() -> None:
+    thermometers = {
+        "temperature_1": {"parameter_code": 0, "current": 41, "lifetime_maximum": 55},
+        "temperature_2": {"parameter_code": 1, "current": 44},
+        "temperature_3": {"parameter_code": 2, "current": "unknown"},
+        "relative_humidity_1": {"parameter_code": 256, "current": 61},
+    }
+    for temperature in ({}, {"current": 0, "drive_trip": 0}):
+        report = read(smartctl.sas(temperature=temperature, scsi_environmental_reports=thermometers))
+        assert report.temperature_celsius == 44
+
+
+def test_a_reserved_rotation_rate_is_none() -> None:
+    rates = [read(smartctl.sas(rotation_rate=rate)).rotation_rate_rpm for rate in (7200, 0, 1024, 65535)]
+    assert rates == [7200, 0, None, None]
+
+
+@pytest.mark.parametrize(
+    ("version", "printed", "defects"),
+    [([7, 0], 56, 7), ([7, 1], 8, 1), ([7, 1], 0, 0), ([7, 2], 56, 56), ([7, 4], 8, 8), ([], 8, 8)],
+)
+def test_grown_defects_were_printed_in_bytes_once(version: list[int], printed: int, defects: int) -> None:
+    report = read(smartctl.sas(smartctl={"version": version}, scsi_grown_defect_list=printed))
+    assert report.scsi is not None
+    assert report.scsi.grown_defects == defects
+
+
+def test_blocks_that_a_background_scan_could_not_read_are_pending_until_they_are_replaced() -> None:
+    medium, recovered = 3, 1
+    met = smartctl.scan_results(
+        (medium, 1), (medium, 2), (medium, 4), (medium, 5), (medium, 7), (medium, 8), (recovered, 1)
+    )
+    report = read(smartctl.sas(scsi_background_scan=met))
+    assert report.scsi is not None
+    assert report.scsi.pending_defects == 3
+    asked = read(smartctl.sas(scsi_background_scan=met, scsi_pending_defects={"count": 1}))
+    assert asked.scsi is not None
+    assert asked.scsi.pending_defects == 1
 
 
 def test_a_sas_disk_that_predicts_its_failure() -> None:
@@ -207,6 +280,11 @@ def test_the_self_test_logs_of_sas_and_nvme() -> None:
         ),
         (
             smartctl.hdd(smart_status={}, smart_support={"available": True, "enabled": False}),
+            "SMART is switched off in the disk",
+        ),
+        # A SAS disk goes on answering, but keeps its failures to itself.
+        (
+            smartctl.sas(smart_support={"available": True, "enabled": False}),
             "SMART is switched off in the disk",
         ),
         ({"smartctl": {"exit_status": 2}}, "smartctl could not open the disk"),

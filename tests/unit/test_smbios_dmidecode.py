@@ -96,7 +96,7 @@ def test_nvdimms_and_cxl_memory(tmp_path: Path) -> None:
     firmware = Firmware()
     firmware.memory_array()
     firmware.add(16, struct.pack("<BBBIHHQ", 0xA4, 3, 7, 0x80000000, 0xFFFE, 1, 4096 * GIB))
-    for technology in range(1, 9):
+    for technology in range(1, 8):
         firmware.memory_device(
             technology=technology,
             kind=0x1F,

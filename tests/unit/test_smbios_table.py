@@ -149,6 +149,14 @@ def test_strings_that_are_not_ascii() -> None:
     assert (system.version, system.serial_number) == (".[31mred", "<script>")
 
 
+def test_memory_of_kinds_that_came_after_3_7() -> None:
+    firmware = Firmware()
+    firmware.memory_device(kind=0x25)
+    firmware.memory_device(technology=8)
+    by_type, by_technology = decode_smbios_dump(firmware.dump()).memory_devices
+    assert (by_type.memory_type, by_technology.technology) == ("MRDIMM", "MRDIMM")
+
+
 def test_lists_longer_than_their_structure_are_named() -> None:
     firmware = Firmware()
     firmware.add(2, struct.pack("<BBBBBBBHBB", 0, 0, 0, 0, 0, 1, 0, 0, 10, 200))

@@ -52,6 +52,13 @@ def test_sata_disks_on_ahci() -> None:
     ]
 
 
+def test_a_sas_disk_that_does_not_report_its_rotation_keeps_its_platters() -> None:
+    shelf = DiskShelf()
+    parent = f"{shelf.host(0, 'mpt3sas')}/port-0:0/end_device-0:0"
+    shelf.scsi_disk("sda", smartctl.sas(rotation_rate=0), parent=parent, address="0:0:0:0", vendor="SEAGATE")
+    assert disk(collected(shelf.machine()), "sda").kind == "hdd"
+
+
 def test_an_nvme_drive_is_read_without_a_process() -> None:
     shelf = DiskShelf()
     drive = NvmeDrive(firmware=firmware_page("GDC5602Q", "GDC5702Q"))

@@ -11,6 +11,7 @@ from bee_audit.rules.storage import RULES
 from bee_audit.rules.thresholds import Thresholds, built_in
 from bee_bus.documents.audit import Finding, Hardware, Summary
 from bee_bus.documents.storage import (
+    Disk,
     MdArray,
     MdMember,
     RaidBattery,
@@ -135,8 +136,43 @@ def test_a_prefailure_attribute_at_its_threshold(attribute: smartctl.Report, exp
 def test_an_attribute_of_age_at_its_threshold_and_one_that_was_there_once() -> None:
     old = changed(4, "Start_Stop_Count", 99999, value=1, threshold=20, failed="now")
     assert names(of_sata(smartctl.hdd(old))) == [("attribute-failing", "Warning")]
-    hot = changed(190, "Airflow_Temperature_Cel", 30, value=70, worst=40, threshold=45, failed="past")
-    assert names(of_sata(smartctl.hdd(hot))) == [("attribute-failed-in-past", "Warning")]
+    once = changed(3, "Spin_Up_Time", 30, value=70, worst=20, threshold=21, failed="past")
+    assert names(of_sata(smartctl.hdd(once))) == [("attribute-failed-in-past", "Warning")]
+
+
+def test_a_threshold_that_is_none_fails_no_disk() -> None:
+    # Seagate's Nytro and IronWolf SSDs have it, under a number of the vendor's own.
+    filler = changed(246, "Unknown_Attribute", 0, value=100, worst=100, threshold=255, failed="now")
+    assert of_sata(smartctl.ssd(filler, smartctl={"exit_status": 1 << 5})) == []
+    worse = changed(246, "Unknown_Attribute", 0, value=100, threshold=254, failed="now", prefailure=True)
+    assert of_sata(smartctl.ssd(worse, smartctl={"exit_status": 1 << 4})) == []
+    # The disk's own verdict stands, whatever its thresholds are.
+    failing = smartctl.ssd(filler, smart_status={"passed": False}, smartctl={"exit_status": 8})
+    assert names(of_sata(failing)) == [("smart-failed", "Critical")]
+
+
+def test_a_disk_that_was_warm_once_is_not_accused_of_it_for_ever() -> None:
+    airflow = changed(190, "Airflow_Temperature_Cel", 27, value=73, worst=31, threshold=40, failed="past")
+    assert of_sata(smartctl.hdd(airflow, smartctl={"exit_status": 1 << 5})) == []
+    # A maker with the threshold 50 for everything: 52 °C once, where 70 °C are allowed.
+    ssd = changed(194, "Temperature_Celsius", 36, value=64, worst=48, threshold=50, failed="past")
+    assert of_sata(smartctl.ssd(ssd)) == []
+
+
+def test_a_disk_too_warm_by_its_threshold_is_to_be_cooled_and_not_replaced() -> None:
+    airflow = changed(190, "Airflow_Temperature_Cel", 57, value=43, worst=43, threshold=45, failed="now")
+    (finding,) = of_sata(smartctl.hdd(airflow, temperature={"current": 57}))
+    assert (finding.rule, finding.severity) == ("storage.attribute-failing", "Warning")
+    assert finding.message.endswith("at 43, its threshold is 45; this says it is too warm.")
+    assert "air flow" in finding.next_step
+    # With a limit in degrees that is the one to judge by.
+    ssd = changed(194, "Temperature_Celsius", 51, value=49, worst=48, threshold=50, failed="now")
+    assert of_sata(smartctl.ssd(ssd, temperature={"current": 51, "op_limit_max": 70})) == []
+    warm = of_sata(smartctl.ssd(ssd, temperature={"current": 71, "op_limit_max": 70}))
+    assert names(warm) == [("too-hot", "Warning")]
+    # A disk that calls it prefailure predicts its failure by it.
+    doom = changed(194, "Temperature_Celsius", 90, value=10, threshold=20, failed="now", prefailure=True)
+    assert names(of_sata(smartctl.hdd(doom))) == [("attribute-failing", "Critical")]
 
 
 @pytest.mark.parametrize(
@@ -208,6 +244,7 @@ def test_an_ssd_retires_blocks_in_the_course_of_its_life() -> None:
         (changed(198, "Uncor_Read_Error_Ct", 2), "offline-uncorrectable"),
         (changed(170, "Grown_Bad_Block_Ct", 101), "reallocated-blocks"),
         (changed(218, "CRC_Error_Count", 101), "interface-crc"),
+        (changed(197, "Current_Pending_ECC_Cnt", 2), "pending-sectors"),
         (changed(180, "End_to_End_Err_Detect", 1), "end-to-end-errors"),
     ],
 )
@@ -222,6 +259,7 @@ def test_makers_of_ssds_number_the_same_counts_otherwise(attribute: smartctl.Rep
         changed(170, "Reserve_Block_Count", 5000),
         changed(180, "Unused_Rsvd_Blk_Cnt_Tot", 18839, value=100),
         changed(218, "Unknown_SandForce_Attr", 4096),
+        changed(197, "Current_Pending_ECC_Cnt", 1),  # it comes and goes on sound drives
     ],
 )
 def test_what_else_stands_under_those_numbers_is_no_fault(attribute: smartctl.Report) -> None:
@@ -244,6 +282,13 @@ def test_the_same_counts_in_the_standards_own_logs(fields: smartctl.Report, rule
 
 def test_a_statistic_that_the_disk_calls_invalid_counts_for_nothing() -> None:
     assert of_sata(smartctl.hdd(ata_device_statistics=smartctl.statistics(4, 0x08, 9, valid=False))) == []
+
+
+def test_a_percentage_of_the_spare_sectors_is_no_number_of_sectors() -> None:
+    used = smartctl.statistics(3, 0x20, 6, normalized=True)
+    assert of_sata(smartctl.hdd(ata_device_statistics=used)) == []
+    worn = smartctl.statistics(7, 8, 104, normalized=True)
+    assert names(of_sata(smartctl.ssd(ata_device_statistics=worn))) == [("worn-out", "Warning")]
 
 
 @pytest.mark.parametrize(
@@ -270,6 +315,28 @@ def test_a_statistic_that_the_disk_calls_invalid_counts_for_nothing() -> None:
         ({"scsi_grown_defect_list": 4}, []),
         ({"scsi_grown_defect_list": 1, "power_on_time": {"hours": 10}}, [("grown-defects", "Warning")]),
         ({"scsi_pending_defects": {"count": 2}}, [("pending-sectors", "Warning")]),
+        ({"scsi_background_scan": smartctl.scan_results((3, 1))}, [("pending-sectors", "Warning")]),
+        ({"scsi_background_scan": smartctl.scan_results((1, 5), (3, 2))}, []),
+        (
+            {"scsi_background_scan": {"status": {"value": 3, "string": "halted due to fatal error"}}},
+            [("background-scan", "Warning")],
+        ),
+        (
+            {
+                "scsi_background_scan": {
+                    "status": {"value": 5, "string": "halted due to medium formatted without P-List"}
+                }
+            },
+            [],
+        ),
+        # A 3.5 inch disk whose highest temperature for continuous use is 50 °C has not failed at 51 °C.
+        ({"temperature": {"current": 51, "drive_trip": 50}}, [("too-hot", "Warning")]),
+        ({"temperature": {"current": 49, "drive_trip": 50}}, []),
+        (
+            {"temperature": {}, "scsi_environmental_reports": {"temperature_1": {"current": 63}}},
+            [("too-hot", "Warning")],
+        ),
+        ({"smart_support": {"available": True, "enabled": False}}, [("health-unread", "Unknown")]),
         ({"scsi_error_counter_log": smartctl.sas_counters(read=1)}, [("scsi-uncorrected", "Warning")]),
         ({"scsi_error_counter_log": smartctl.sas_counters(write=3)}, [("scsi-uncorrected", "Warning")]),
         ({"scsi_error_counter_log": smartctl.sas_counters(verify=1)}, [("scsi-uncorrected", "Warning")]),
@@ -425,6 +492,21 @@ def test_a_disk_that_could_not_be_asked_is_unknown_and_never_ok() -> None:
     (finding,) = of_shelf(shelf)
     assert (finding.rule, finding.severity) == ("storage.health-unread", "Unknown")
     assert "did not end within 20 s" in finding.message
+    assert "`smartctl -x /dev/sda`" in finding.next_step
+    behind = Disk(id="megaraid,3@/dev/bus/0", device_nodes=("/dev/bus/0",), health_unread="it hangs")
+    (finding,) = judged(StorageSection(disks=(behind,)))
+    assert "`smartctl -x -d megaraid,3 /dev/bus/0`" in finding.next_step
+
+
+def test_a_disk_whose_smart_is_off_is_to_be_switched_on() -> None:
+    off = {"available": True, "enabled": False}
+    for report in (
+        of_sas(smartctl.sas(smart_support=off)),
+        of_sata(smartctl.hdd(smart_status={}, smart_support=off)),
+    ):
+        (finding,) = report
+        assert finding.severity == "Unknown"
+        assert finding.next_step == "Switch it on with `smartctl -s on /dev/sda` and audit again."
 
 
 def test_disks_that_have_no_health_of_their_own_are_not_asked_for_it() -> None:

@@ -44,7 +44,9 @@ def _tracked(*patterns: str) -> Sequence[Path]:
 
 def _scripts() -> Sequence[Path]:
     """Every shell script, by its name or its first line."""
-    candidates = _tracked(".ci/*", "clients/completions/*", "iso/**/*", "systemd/**/*", "tests/lab/**/*")
+    candidates = _tracked(
+        ".ci/*", "clients/completions/*", "clients/console/*", "iso/**/*", "systemd/**/*", "tests/lab/**/*"
+    )
     return [path for path in candidates if path.suffix in (".sh", ".bash") or _has_shell_line(path)]
 
 
