@@ -4,6 +4,7 @@ Disks and interfaces are known by serial and address: the kernel numbers them as
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -62,7 +63,7 @@ def test_every_collector_answered_and_nothing_is_wrong_with_the_machine(snapshot
 def test_the_boot_audit_saw_the_same_machine(reference: Server, snapshot: Snapshot) -> None:
     assert reference.run("systemctl --failed --plain --no-legend").stdout == ""
     text = reference.run("journalctl --boot --unit=bee-audit.service --output=cat").stdout
-    assert "Finished bee-audit.service" in text
+    assert "OK: nothing found wrong" in text and "Finished bee-audit.service" in text
     assert snapshot.hardware.storage is not None
     at_boot = msgspec.json.decode(reference.fetch("/var/log/bee-audit.json"), type=Snapshot)
     assert at_boot.hardware.storage is not None
@@ -289,6 +290,25 @@ def test_busctl_as_root_and_as_a_stranger(reference: Server) -> None:
 
 
 # From here on the machine is hurt while it runs; each test puts it right again, or hurts another part.
+
+
+def test_the_machine_is_compared_with_what_it_must_have(reference: Server) -> None:
+    """The file of this machine as it is, and then one that asks for more of everything."""
+    reference.run("mkdir -p /etc/bee && bee expected >/etc/bee/expected.toml", deadline_seconds=300)
+    try:
+        kinds = set(
+            re.findall(r"^\[\[(.*)\]\]$", reference.fetch("/etc/bee/expected.toml").decode(), re.MULTILINE)
+        )
+        assert kinds == {"cpus", "memory", "disks", "interfaces", "psus"}
+        complete = audited(reference)
+        assert complete.expected_source == "/etc/bee/expected.toml"
+        assert complete.hardware.summary.verdict == "OK"
+        reference.run("sed -i 's/^count = .*/count = 99/' /etc/bee/expected.toml")
+        missing = [one for one in audited(reference).hardware.summary.findings if one.severity == "Critical"]
+        assert {one.rule for one in missing} == {"expected.missing"}
+        assert {one.component for one in missing} == {"cpus", "memory", "storage", "network", "psus"}
+    finally:
+        reference.run("rm -r /etc/bee")
 
 
 def test_an_nvme_disk_that_warns(reference: Server) -> None:
