@@ -11,7 +11,9 @@ THRESHOLD, SPECIFIC = 0x01, 0x6F
 
 @dataclass(frozen=True)
 class Event:
-    """``days_ago`` None: logged while the clock was not set. ``data``: bytes 2 and 3 that say something."""
+    """``days_ago`` None: logged while the clock was not set. ``data``: bytes 2 and 3 that say something,
+    ``codes``: what they say, where it is not the usual.
+    """
 
     sensor_type: int
     offset: int
@@ -21,13 +23,16 @@ class Event:
     asserted: bool = True
     data: tuple[int | None, int | None] = (None, None)
     generator: tuple[int, int] = (0x20, 0x00)
+    codes: tuple[int, int] | None = None
 
     def record(self, record_id: int) -> bytes:
         second, third = self.data
         # A threshold event states the reading and the limit (code 1), others a specific extension (code 3).
-        code = 1 if self.event_type == THRESHOLD else 3
+        codes = self.codes or ((1, 1) if self.event_type == THRESHOLD else (3, 3))
         data1 = (
-            self.offset | (code << 6 if second is not None else 0) | (code << 4 if third is not None else 0)
+            self.offset
+            | (codes[0] << 6 if second is not None else 0)
+            | (codes[1] << 4 if third is not None else 0)
         )
         age = timedelta(days=self.days_ago or 0)
         stamp = 300 if self.days_ago is None else int((NOW - age).timestamp())

@@ -93,6 +93,38 @@ class TestWhatMatters:
             Event(0xC0, 1, event_type=0x70),  # a vendor's own
         )
 
+    @pytest.mark.parametrize("code", [0x05, 0x07, 0x08, 0x0A])
+    async def test_a_maker_s_own_code_does_not_excuse_a_firmware_error(self, code: int) -> None:
+        """POST error 8607h in Intel's numbers: its low byte is what the standard has for no keyboard."""
+        (event,) = await events_of(Event(0x0F, 0, data=(code, 0x86), codes=(2, 2)))
+
+        assert (event.event, event.severity) == ("firmware error", "Critical")
+        assert event.detail == f"data 2: {code:02X}h, data 3: 86h"
+
+    @pytest.mark.parametrize(
+        ("event", "detail"),
+        [
+            (Event(MEMORY, UNCORRECTABLE, data=(None, 0x1A), codes=(0, 2)), "data 3: 1Ah"),
+            (Event(0x0F, 0, data=(0x01, 0x85), codes=(2, 2)), "data 2: 01h, data 3: 85h"),
+            (Event(POWER_SUPPLY, 6, data=(None, 0x03), codes=(0, 2)), "data 3: 03h"),
+        ],
+    )
+    async def test_a_maker_s_own_bytes_are_not_read_as_the_standard_s(
+        self, event: Event, detail: str
+    ) -> None:
+        (found,) = await events_of(event)
+
+        assert found.detail == detail
+
+    async def test_a_limit_that_is_a_maker_s_own_byte_is_none(self) -> None:
+        (event,) = await events_of(
+            Event(
+                *(TEMPERATURE, UPPER_CRITICAL_HIGH, 1, CPU1_TEMP, THRESHOLD), data=(104, 0x55), codes=(1, 2)
+            )
+        )
+
+        assert event.detail == "reading 104 degrees C"
+
     async def test_power_that_comes_up_and_parts_that_are_there_are_everyday_events(self) -> None:
         machine = bmc()
         for number, name in ((0x71, "PSU1_PWRGD"), (0x72, "PSU1_PRSNT")):

@@ -9,6 +9,9 @@ from bee_audit.decode import DecodeError
 from bee_audit.decode.sdr import Owner
 
 RECORD_BYTES = 16
+# What event data 2 and 3 are (§29.7): the reading and the limit that it crossed, or the state before; bytes of
+# the maker's; the extension that table 42-3 has for the sensor's type.
+READING, MAKERS_OWN, OF_THE_TYPE = 1, 2, 3
 
 
 class SelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +39,7 @@ class SelEntry(msgspec.Struct, frozen=True, kw_only=True):
     asserted: bool = True
     offset: int = 0
     data: tuple[int | None, int | None] = (None, None)  # event data 2 and 3, None where unspecified
-    has_reading: bool = False  # data holds the reading and the limit that it crossed
+    codes: tuple[int, int] = (0, 0)  # whose meaning they have: one of READING, MAKERS_OWN and OF_THE_TYPE
     oem: str | None = None
 
     @property
@@ -87,7 +90,7 @@ def decode_sel_entry(data: bytes) -> SelEntry:
         asserted=not event.direction_and_type & 0x80,
         offset=event.data1 & 0x0F,
         data=(event.data2 if second else None, event.data3 if third else None),
-        has_reading=second == _READING,
+        codes=(second, third),
     )
 
 
@@ -125,7 +128,6 @@ _EVENT = Struct(
     "data3" / Int8ub,
 )
 _OEM, _OEM_WITHOUT_TIME = 0xC0, 0xE0  # record types from there on (table 32-1)
-_READING = 1
 _CLOCK_SET, _UNSPECIFIED = 0x20000000, 0xFFFFFFFF  # below: seconds since the BMC started (chapter 37)
 
 

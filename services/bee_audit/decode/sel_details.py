@@ -2,7 +2,7 @@
 
 from bee_audit.decode.ipmi_states import SPECIFIC_TYPE, THRESHOLD_TYPE, State
 from bee_audit.decode.sdr import SensorRecord
-from bee_audit.decode.sel import SelEntry
+from bee_audit.decode.sel import OF_THE_TYPE, READING, SelEntry
 
 
 def detail(entry: SelEntry, record: SensorRecord | None) -> str | None:
@@ -21,7 +21,7 @@ def detail(entry: SelEntry, record: SensorRecord | None) -> str | None:
 
 def ranked(entry: SelEntry, state: State) -> State:
     """The state, with the rank of what its data says: a missing keyboard is no broken server."""
-    second, _ = entry.data
+    second, _ = _of_the_type(entry)
     is_firmware_error = (entry.sensor_type, entry.event_type, entry.offset) == (_FIRMWARE, SPECIFIC_TYPE, 0)
     return State(state.name) if is_firmware_error and second in _FIRMWARE_HARMLESS else state
 
@@ -43,8 +43,8 @@ _FIRMWARE_HARMLESS = frozenset({0x05, 0x07, 0x08, 0x0A})  # diskette, keyboard, 
 
 
 def _crossing(entry: SelEntry, record: SensorRecord | None) -> str | None:
-    reading, limit = entry.data
-    if not entry.has_reading or reading is None or record is None or record.scale is None:
+    reading, limit = _coded(entry, READING)
+    if reading is None or record is None or record.scale is None:
         return None
     if record.scale.is_nonlinear:
         return None  # its scale then is not known now
@@ -56,8 +56,18 @@ def _crossing(entry: SelEntry, record: SensorRecord | None) -> str | None:
     return ", ".join(parts) or None
 
 
+def _of_the_type(entry: SelEntry) -> tuple[int | None, int | None]:
+    """The data bytes that mean what the standard says: makers put codes of their own in the same places."""
+    return _coded(entry, OF_THE_TYPE)
+
+
+def _coded(entry: SelEntry, code: int) -> tuple[int | None, int | None]:
+    second, third = (byte if of == code else None for byte, of in zip(entry.data, entry.codes, strict=True))
+    return second, third
+
+
 def _specific(entry: SelEntry) -> str | None:
-    second, third = entry.data
+    second, third = _of_the_type(entry)
     if entry.sensor_type == _MEMORY and third not in (None, _UNSPECIFIED):
         return f"memory module {third}"
     if entry.sensor_type == _POWER_SUPPLY and entry.offset == 6 and third is not None:
