@@ -305,3 +305,21 @@ class TestLogThatCouldNotBeRead:
         control.faults.append(refuse_old)
 
         assert not await findings_of(control)
+
+    async def test_may_hide_what_is_recent_though_its_oldest_records_were_read(self) -> None:
+        """Its numbers have holes, and from its first record on it leads back to the first."""
+        days = (90, 60, 2, 1, 0.5)
+        records = [Event(PROCESSOR if n == 2 else 0x1D, 0, days[n]).record(n * 100 + 100) for n in range(5)]
+        control = BmcControl(with_log(bmc(), *[Event(0x1D, 0)] * 5))
+
+        def read(request: tuple[int, int, bytes]) -> bytes | None:
+            if request[:2] != GET_SEL_ENTRY:
+                return None
+            wanted = int.from_bytes(request[2][2:4], "little")
+            place = {0: 0, 0xFFFF: 4, 100: 0, 200: 1}.get(wanted)
+            following = b"\xc8\0" if place == 0 else b"\x64\0" if place == 1 else b"\xff\xff"
+            return b"\xcb" if place is None else b"\0" + following + records[place]
+
+        control.faults.append(read)
+
+        assert brief(await findings_of(control)) == [("bmc.sel-not-read", "Unknown")]

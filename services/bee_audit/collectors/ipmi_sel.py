@@ -78,7 +78,10 @@ async def _entry_if_there(client: BmcClient, record_id: int) -> SelEntry | None:
 
 
 async def _from_the_first(client: BmcClient, ends_at: float) -> tuple[SelEntry, ...]:
-    """The whole chain, for logs with holes in their numbers."""
+    """The whole chain, for logs with holes in their numbers; nothing if it was not followed to its end.
+
+    What is missing of it would be the newest, and what is there would look as if it reached far enough back.
+    """
     entries: dict[int, SelEntry] = {}
     wanted = _FIRST
     while wanted != _LAST and len(entries) < _LAST and time.monotonic() < ends_at:
@@ -86,7 +89,7 @@ async def _from_the_first(client: BmcClient, ends_at: float) -> tuple[SelEntry, 
         if entry.record_id in entries:
             break  # a circle
         entries[entry.record_id] = entry
-    return tuple(entries.values())
+    return tuple(entries.values()) if wanted == _LAST else ()
 
 
 async def _entry(client: BmcClient, record_id: int) -> tuple[SelEntry, int]:

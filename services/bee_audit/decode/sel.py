@@ -9,8 +9,8 @@ from bee_audit.decode import DecodeError
 from bee_audit.decode.sdr import Owner
 
 RECORD_BYTES = 16
-# What event data 2 and 3 are (§29.7): the reading and the limit that it crossed, or the state before; bytes of
-# the maker's; the extension that table 42-3 has for the sensor's type.
+# What event data 2 and 3 are (§29.7): the reading and the limit that it crossed, or the state before; bytes
+# of the maker's; the extension that table 42-3 has for the sensor's type.
 READING, MAKERS_OWN, OF_THE_TYPE = 1, 2, 3
 
 
