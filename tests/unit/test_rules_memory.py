@@ -142,6 +142,31 @@ async def test_the_modules_that_a_hypervisor_makes_up_may_be_of_any_size() -> No
     assert await judge(server) == []
 
 
+@pytest.mark.parametrize("maker", ["Red Hat", "Not Specified", "Alibaba Cloud"])
+async def test_a_hypervisor_may_put_any_name_on_the_modules_that_it_makes_up(maker: str) -> None:
+    server = TwoSockets(flags="fpu hypervisor")
+    server.dimms = [
+        {"locator": f"DIMM {number}", "maker": maker, "part": "None", "kind": 7, "size_bytes": size}
+        for number, size in enumerate((16 * GIB, 16 * GIB, 8 * GIB))
+    ]
+    assert await judge(server) == []
+    server.flags = "fpu"
+    assert said(await judge(server)) == [("memory.mixed", "Warning", "memory/DIMM 2")]
+
+
+@pytest.mark.parametrize("use", [4, 6, 7])
+async def test_the_memory_of_a_video_chip_is_not_one_of_the_modules(use: int) -> None:
+    """Its 16 MiB are unlike the rest, and no measure of what the kernel may lack."""
+    server = TwoSockets()
+    firmware = server.firmware()
+    array = firmware.memory_array(slots=1, capacity_bytes=16 << 20, use=use)
+    firmware.memory_device(locator="VRAM", bank="", array=array, size_bytes=16 << 20, kind=5, part="None")
+    server.memory_bytes = 16 * 64 * GIB - 6 * GIB
+    machine = server.machine()
+    machine.files |= firmware.files()
+    assert findings(await firmware_sections(machine), RULES) == []
+
+
 # -- speed --
 
 

@@ -4,7 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from bee_audit.rules import Rule
-from bee_audit.rules.memory_words import fitted, listed, main_memory, size_in_words, slots_in_words, where
+from bee_audit.rules.memory_words import (
+    fitted,
+    fitted_system_memory,
+    listed,
+    main_memory,
+    size_in_words,
+    slots_in_words,
+    where,
+)
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware
 from bee_bus.documents.memory import Dimm
@@ -48,7 +56,8 @@ def not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     if section is None or not section.installed_bytes:
         return
     seen = max(section.kernel_present_bytes or 0, section.kernel_total_bytes or 0)
-    smallest = min((slot.size_bytes for slot in fitted(hardware) if slot.size_bytes), default=0)
+    sizes = (slot.size_bytes for slot in fitted_system_memory(hardware) if slot.size_bytes)
+    smallest = min(sizes, default=0)
     limit = thresholds["memory.missing_share_of_dimm"]
     missing = section.installed_bytes - seen
     if not seen or not smallest or missing < thresholds.number(limit.name) * smallest:

@@ -10,6 +10,8 @@ GIB = 1 << 30
 _NOT_MODULES = ("Logical non-volatile device", "HBM", "HBM2", "HBM3")
 _PERSISTENT = ("NVDIMM", "Intel Optane")
 _MADE_UP = re.compile(r"qemu|vmware|microsoft", re.IGNORECASE)
+# The uses of arrays that the processors work in; the others are video, cache and non-volatile memory.
+_SYSTEM_USES = (None, "System Memory", "Unknown", "Other")
 
 
 def fitted(hardware: Hardware) -> list[Dimm]:
@@ -17,28 +19,44 @@ def fitted(hardware: Hardware) -> list[Dimm]:
     return [slot for slot in hardware.memory.slots if slot.populated] if hardware.memory else []
 
 
+def fitted_system_memory(hardware: Hardware) -> list[Dimm]:
+    """The populated slots of whatever kind that hold the system's memory, those on CXL cards left out."""
+    aside = _arrays_aside(hardware)
+    return [slot for slot in fitted(hardware) if slot.array not in aside]
+
+
 def main_memory(hardware: Hardware) -> list[Dimm]:
     """The slots of ordinary memory, empty ones too.
 
     Left out is what is rightly unlike the rest: persistent memory, stacks in the processor's package, memory
-    on CXL cards, and what hypervisors make up. What the firmware names no technology of is ordinary memory.
+    on CXL cards and of video chips, and what hypervisors make up, under whichever name. What the firmware
+    names no technology of is ordinary memory.
     """
     section = hardware.memory
-    cards = (
-        {array.id for array in section.arrays if array.location == "CXL Add-on Card"} if section else set()
-    )
+    if hardware.cpus and hardware.cpus.virtual_machine:
+        return []
+    aside = _arrays_aside(hardware)
     return [
         slot
         for slot in (section.slots if section else ())
         if slot.type not in _NOT_MODULES
         and not (slot.technology or "").startswith(_PERSISTENT)
         and not _MADE_UP.search(slot.vendor or "")
-        and slot.array not in cards
+        and slot.array not in aside
     ]
 
 
 def fitted_main_memory(hardware: Hardware) -> list[Dimm]:
     return [slot for slot in main_memory(hardware) if slot.populated]
+
+
+def _arrays_aside(hardware: Hardware) -> set[str]:
+    """The arrays that are not the system's memory, or not at boot."""
+    return {
+        array.id
+        for array in (hardware.memory.arrays if hardware.memory else ())
+        if array.use not in _SYSTEM_USES or array.location == "CXL Add-on Card"
+    }
 
 
 def where(slot: Dimm) -> str:
