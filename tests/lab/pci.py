@@ -52,6 +52,7 @@ class Device:
     device_status: int = 0
     uncorrectable: int = 0
     uncorrectable_mask: int = 0
+    uncorrectable_severity: int = 0x00462030  # 1: fatal; as after a reset
     correctable: int = 0
     serial: int | None = None
     contained: bool = False
@@ -140,7 +141,7 @@ def _extended(data: bytearray, device: Device) -> None:
                 "<IIIII",
                 device.uncorrectable,
                 device.uncorrectable_mask,
-                0x00462030,
+                device.uncorrectable_severity,
                 device.correctable,
                 0x2000,
             ),

@@ -16,6 +16,7 @@ from lab.pci import (
     COMPLETION_TIMEOUT,
     DOWNSTREAM,
     INTEGRATED,
+    MALFORMED_TLP,
     UNSUPPORTED_REQUEST,
     UPSTREAM,
     Device,
@@ -372,6 +373,25 @@ async def test_errors_that_only_the_registers_keep_are_told() -> None:
     assert await judged(bridge, harmless) == []
     fatal = replace(nvme(), device_status=0x04)
     assert [one[0] for one in await judged(bridge, fatal)] == ["pcie.error-status"]
+
+
+async def test_a_fatal_flag_is_no_more_than_the_error_that_set_it() -> None:
+    """Firmware that ranks unsupported requests as fatal, and a slot whose card was pulled as announced."""
+    bridge = port("0000:3a:01.0", 0x3B, link=GEN4_X4)
+    ranked = replace(
+        nvme(),
+        uncorrectable=UNSUPPORTED_REQUEST,
+        uncorrectable_severity=0x00462030 | UNSUPPORTED_REQUEST,
+        device_status=0x0C,
+    )
+    assert await judged(bridge, ranked) == []
+    assert (
+        await judged(replace(bridge, uncorrectable=1 << 5, uncorrectable_mask=1 << 5, device_status=4)) == []
+    )
+    unexplained = replace(ranked, uncorrectable_severity=0x00462030)
+    assert [one[0] for one in await judged(bridge, unexplained)] == ["pcie.error-status"]
+    worse = replace(ranked, uncorrectable=UNSUPPORTED_REQUEST | MALFORMED_TLP)
+    assert [one[0] for one in await judged(bridge, worse)] == ["pcie.error-status"]
 
 
 async def test_a_device_that_fell_off_the_bus_is_critical() -> None:

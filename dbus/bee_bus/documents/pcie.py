@@ -33,6 +33,7 @@ class PcieErrors(Document):
     """Errors that the kernel has counted since boot (AER), by kind, kinds without errors left out.
 
     ``status``: uncorrectable errors in the device's own registers, not masked, since they were last cleared.
+    ``fatal_status``: those in the same registers that the device ranks as fatal, masked ones too.
     ``device_status``: "CorrErr", "NonFatalErr", "FatalErr", "UnsupReq" of the Device Status register.
     """
 
@@ -43,6 +44,7 @@ class PcieErrors(Document):
     nonfatal: dict[str, int] = msgspec.field(default_factory=dict)
     fatal: dict[str, int] = msgspec.field(default_factory=dict)
     status: tuple[str, ...] = ()
+    fatal_status: tuple[str, ...] = ()
     correctable_status: tuple[str, ...] = ()
     device_status: tuple[str, ...] = ()
 

@@ -190,8 +190,12 @@ def _errors(entry: Entry, config: PciConfig | None) -> PcieErrors | None:
         if counters is not None:
             facts[f"{kind}_count"], facts[kind] = counters
     if config and config.aer:
-        masked = config.aer.uncorrectable_masked
-        facts["status"] = tuple(error for error in config.aer.uncorrectable if error not in masked)
+        kept, masked, fatal = (
+            *(config.aer.uncorrectable, config.aer.uncorrectable_masked),
+            config.aer.uncorrectable_fatal,
+        )
+        facts["status"] = tuple(error for error in kept if error not in masked)
+        facts["fatal_status"] = tuple(error for error in kept if error in fatal)
         facts["correctable_status"] = config.aer.correctable
     if config and config.express:
         facts["device_status"] = tuple(name for name in config.express.device.status if name in DEVICE_ERRORS)

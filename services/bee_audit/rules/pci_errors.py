@@ -92,7 +92,9 @@ def error_status(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding
         if errors.fatal_count or errors.nonfatal_count:
             continue
         kinds = [kind for kind in errors.status if kind not in HARMLESS]
-        if not kinds and "FatalErr" in errors.device_status:
+        # Masked and harmless errors set that flag too (PCIe 6.0 §7.5.3.5): alone it says something only
+        # where no error of this rank explains it.
+        if not kinds and "FatalErr" in errors.device_status and not errors.fatal_status:
             kinds = ["a fatal error was detected"]
         if kinds:
             yield Finding(
