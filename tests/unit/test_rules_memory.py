@@ -303,6 +303,43 @@ async def test_an_empty_channel() -> None:
     assert found[0].message == "1 of 8 memory channels of P2 has no module"
 
 
+def six_channels_in_eight_slots() -> TwoSockets:
+    """Of each processor: there was no room for a second slot on all channels, as beside GPUs."""
+    server = TwoSockets()
+    server.dimms = [
+        {"locator": f"P{socket}-DIMM{slot}", "bank": f"P{socket - 1}", "serial": f"80CE01{socket:02}{slot}"}
+        for socket in (1, 2)
+        for slot in ("A1", "A2", "B1", "C1", "D1", "D2", "E1", "F1")
+    ]
+    return server
+
+
+async def test_an_empty_channel_of_a_board_with_a_second_slot_on_some_channels_only() -> None:
+    server = six_channels_in_eight_slots()
+    assert await judge(server) == []
+    for number in (1, 5, 9, 13):
+        server.dimms[number] |= EMPTY
+    assert await judge(server) == []
+    server.dimms[3] |= EMPTY
+    found = await judge(server)
+    assert said(found) == [("memory.channel-empty", "Warning", "memory/P1-DIMMC1")]
+    assert found[0].message == "1 of 6 memory channels of P1 has no module"
+
+
+async def test_one_second_slot_that_is_filled_makes_its_channel_hold_more() -> None:
+    server = six_channels_in_eight_slots()
+    for number in (5, 9, 13):
+        server.dimms[number] |= EMPTY
+    assert said(await judge(server)) == [("memory.unbalanced", "Warning", "memory")]
+
+
+async def test_slots_that_are_uneven_in_one_socket_only_are_not_judged() -> None:
+    server = six_channels_in_eight_slots()
+    server.dimms[3] |= EMPTY
+    del server.dimms[9]
+    assert await judge(server) == []
+
+
 async def test_several_empty_channels_are_one_finding() -> None:
     server = TwoSockets()
     for number in (3, 7, 11, 15):

@@ -19,6 +19,8 @@ from bee_bus.documents.memory import Dimm
 
 # Slots by channel, for each socket that the slots' names state.
 Channels = dict[str, dict[str, list[Dimm]]]
+# As many channels as letters that count something else do not come to, with so few slots each.
+_LEAST_UNEVEN = 4
 
 
 def not_used(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
@@ -115,9 +117,12 @@ def unbalanced(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     for socket, channels in sockets.items():
         sizes = {name: sum(slot.size_bytes or 0 for slot in slots) for name, slots in channels.items()}
         used = {name: size for name, size in sizes.items() if size}
-        even = even and len(used) in (0, len(sizes)) and len(set(used.values())) <= 1
+        # A board that has a second slot on some channels only holds different amounts when it is full.
+        full = len({slot.size_bytes for slots in channels.values() for slot in slots}) == 1
+        balanced = full or len(set(used.values())) <= 1
+        even = even and len(used) in (0, len(sizes)) and balanced
         totals[socket] = sum(used.values())
-        if len(set(used.values())) > 1:
+        if not balanced:
             least = [slot for name in used if used[name] == min(used.values()) for slot in channels[name]]
             amounts = listed(size_in_words(size) for size in sorted(set(used.values())))
             yield _unbalanced(
@@ -145,7 +150,8 @@ def _channels(hardware: Hardware) -> Channels:
     """The board's channels; none when a slot's name does not state its channel, as half the truth is none.
 
     A name that counts slots can look like one that states channels. A real board has several channels for
-    each socket, and the same number of slots on each.
+    each socket, and the same number of slots on each; or, where there is no room for that, on as many of
+    every socket (six channels, of which A and D have a second slot).
     """
     slots = main_memory(hardware)
     if not slots or any(slot.channel is None for slot in slots):
@@ -155,9 +161,11 @@ def _channels(hardware: Hardware) -> Channels:
     sockets: Channels = defaultdict(lambda: defaultdict(list))
     for slot in slots:
         sockets[slot.socket or ""][slot.channel or ""].append(slot)
-    depths = {len(members) for channels in sockets.values() for members in channels.values()}
-    plausible = len(depths) == 1 and depths <= {1, 2, 3} and all(len(found) > 1 for found in sockets.values())
-    return sockets if plausible else {}
+    boards = [sorted(len(slots) for slots in channels.values()) for channels in sockets.values()]
+    depths = {depth for board in boards for depth in board}
+    even = len(depths) == 1 and all(len(board) > 1 for board in boards)
+    alike = all(board == boards[0] and len(board) >= _LEAST_UNEVEN for board in boards)
+    return sockets if depths <= {1, 2, 3} and (even or alike) else {}
 
 
 def _has_empty_socket(hardware: Hardware) -> bool:
