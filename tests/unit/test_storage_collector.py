@@ -368,6 +368,15 @@ def test_an_lsi_hba_with_a_volume_is_asked_by_its_own_tool() -> None:
     assert section.problems == ()
 
 
+def test_nvme_drives_of_a_tri_mode_adapter_are_disks_and_no_volumes() -> None:
+    shelf = DiskShelf()
+    host = shelf.host(0, "mpt3sas", pci="0000:81:00.0", board_name="SAS9400-16i")
+    failing = smartctl.sas(serial="S64HNE0R5", smart_status={"passed": False}, rotation_rate=0)
+    shelf.scsi_disk("sda", failing, parent=host, address="0:2:0:0", vendor="NVMe", model="SAMSUNG MZQL2")
+    (disk,) = collected(shelf.machine()).disks
+    assert (disk.raid_volume, disk.smart_status_passed, disk.health_unread) == (False, False, None)
+
+
 def test_arrays_of_the_kernel() -> None:
     shelf = DiskShelf()
     path = "/sys/devices/virtual/block/md0"

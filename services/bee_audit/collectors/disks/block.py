@@ -21,8 +21,9 @@ _VIRTUAL = re.compile(
         |Amazon\ Elastic|BlockVolume|VDISK|LIO-ORG|IET\ |OPENSTACK|Linux\ File|iDRAC|LCDRIVE|Insyde""",
     re.IGNORECASE | re.VERBOSE,
 )
-# Some drivers put the volumes that their controllers make on SCSI channels of their own: from this one on.
-_VOLUME_CHANNELS = {"megaraid_sas": 2, "mpt3sas": 1, "mpt2sas": 1, "mptsas": 1}
+# Some drivers put the volumes that their controllers make on SCSI channels of their own. On mpt3sas the next
+# one, 2, has the NVMe drives of a tri-mode adapter (drivers/scsi/mpt3sas/mpt3sas_scsih.c, PCIE_CHANNEL).
+_VOLUME_CHANNELS = {"megaraid_sas": (2, 3), "mpt3sas": (1,), "mpt2sas": (1,), "mptsas": (1,)}
 _VOLUME_MODELS = re.compile(r"Logical Volume|LOGICAL VOLUME|PERC |RAID|MR\d{4}|ServeRAID", re.IGNORECASE)
 # Drivers whose every disk is a volume of the controller, if its model does not say otherwise.
 _ALWAYS_VOLUMES = re.compile(r"3w-|aacraid|arcmsr")
@@ -200,7 +201,7 @@ def _is_volume(entry: Entry, kernel: Kernel, vendor: str | None, model: str | No
     if driver is None or address is None:
         return False
     if driver in _VOLUME_CHANNELS:
-        return address[1] >= _VOLUME_CHANNELS[driver]
+        return address[1] in _VOLUME_CHANNELS[driver]
     if _ALWAYS_VOLUMES.match(driver):
         return address[1] == 0 and vendor is not None
     return vendor is not None and bool(_VOLUME_MODELS.search(f"{vendor or ''} {model or ''}"))
