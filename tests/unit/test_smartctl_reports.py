@@ -52,6 +52,7 @@ def test_the_specified_maximum_is_the_warning_temperature() -> None:
         (202, "Percent_Lifetime_Remain", 5, 95),
         (231, "SSD_Life_Left", 1, 100),  # it falls no further
         (233, "Media_Wearout_Indicator", 0, None),  # no value of an attribute
+        (230, "Media_Wearout_Indicator", 1, None),  # a new WD Blue: it rises with its wear
         (
             173,
             "Ave_Block-Erase_Count",

@@ -21,6 +21,9 @@ LIFE_LEFT = (
     *("Media_Wearout_Indicator", "Wear_Leveling_Count", "Percent_Lifetime_Remain", "Percent_Life_Remaining"),
     *("Remaining_Lifetime_Perc", "SSD_Life_Left", "SSD_Life_Left_Perc", "Drive_Life_Remaining%"),
 )
+# WD and SanDisk have "Media_Wearout_Indicator" under this number, whose value is what is used on some models,
+# so that it is 1 on a new disk, and what is left on others. They state it in their statistics as well.
+_EITHER_WAY = 230
 
 _SELF_TEST_KINDS: Mapping[int, str] = {
     0: "offline",
@@ -61,7 +64,11 @@ def _attributes(document: JsonValue) -> Iterator[SmartAttribute]:
 
 def life_used_percent(attributes: tuple[SmartAttribute, ...]) -> int | None:
     """By the attribute that says what is left, where there is one; 100 once that is at its end, 1."""
-    left = [one.value for one in attributes if one.name in LIFE_LEFT and one.value is not None]
+    left = [
+        one.value
+        for one in attributes
+        if one.name in LIFE_LEFT and one.number != _EITHER_WAY and one.value is not None
+    ]
     worst = min((value for value in left if 1 <= value <= 100), default=None)
     if worst is None:
         return None
