@@ -146,6 +146,8 @@ class Firmware:
         speed: int = 2000,
         caches: tuple[int, int, int] = (0xFFFF, 0xFFFF, 0xFFFF),
         manufacturer: str = "Intel(R) Corporation",
+        upgrade: int = 0x3F,
+        socket_type: str = "",
         length: int = 0x32,
     ) -> int:
         def byte(number: int) -> int:
@@ -165,7 +167,7 @@ class Firmware:
                 max_speed,
                 speed,
                 status,
-                0x3F,
+                upgrade,
                 *caches,
                 4,
                 5,
@@ -184,6 +186,8 @@ class Firmware:
             ),
         )
         strings = (socket, manufacturer, version, "CPU-SN", "CPU-Asset", "CPU-PN")
+        if socket_type:
+            return self.add(4, formatted + b"\x07", (*strings, socket_type))
         return self.add(4, formatted[: length - 4], strings)
 
     def cache(

@@ -79,6 +79,16 @@ async def test_caches_of_a_socket() -> None:
     assert section.sockets[1].caches == ()
 
 
+async def test_a_socket_that_the_standard_has_no_number_for() -> None:
+    firmware = Firmware(version=(3, 8, 0))
+    firmware.processor(upgrade=0xFF, socket_type="Socket SP7")
+    firmware.processor(socket="CPU2", upgrade=0xFF)
+    firmware.processor(socket="CPU3", upgrade=0x4A)
+    section = await cpus.collect(FakeMachine(files=firmware.files()))
+    assert section is not None
+    assert [cpu.socket_type for cpu in section.sockets] == ["Socket SP7", "out of spec (0xFF)", "Socket SP5"]
+
+
 async def test_an_empty_socket_keeps_its_place_and_says_nothing_of_a_processor() -> None:
     server = TwoSockets(cores=[56])
     server.processors = [{"socket": "CPU1", "status": 0, "version": "Unknown"}, {"socket": "CPU2"}]

@@ -143,6 +143,14 @@ def test_processors_in_every_state_and_socket(tmp_path: Path) -> None:
     assert compare(firmware, tmp_path) == []
 
 
+def test_processors_in_every_socket(tmp_path: Path) -> None:
+    firmware = Firmware(version=(3, 8, 0))
+    for upgrade in range(256):
+        firmware.processor(upgrade=upgrade)
+    firmware.processor(upgrade=0xFF, socket_type="Socket SP7")
+    assert compare(firmware, tmp_path) == []
+
+
 @pytest.mark.parametrize("kilobytes", [64, 2048, 32767, 65536, 393216, 2 << 20])
 def test_caches_of_any_size(kilobytes: int, tmp_path: Path) -> None:
     firmware = Firmware()

@@ -90,7 +90,7 @@ def _from_firmware(name: str, cpu: Processor, package: CpuPackage | None, caches
         cpuid_family=signature.cpuid_family if populated else None,
         cpuid_model=signature.cpuid_model if populated else None,
         cpuid_stepping=signature.cpuid_stepping if populated else None,
-        socket_type=cpu.upgrade,
+        socket_type=genuine(cpu.socket_type) or cpu.upgrade,
         core_count=cpu.core_count if populated else None,
         core_enabled_count=cpu.core_enabled if populated else None,
         thread_count=cpu.thread_count if populated else None,

@@ -23,7 +23,7 @@ NOTHING = {
 }
 # What 3.4, which Debian 12 has, does not print yet.
 NEWER_THAN_3_4 = {
-    *("Thread Enabled", "PCI Express Generation", "Slot Physical Width", "Pitch", "Height"),
+    *("Thread Enabled", "Socket Type", "PCI Express Generation", "Slot Physical Width", "Pitch", "Height"),
     *("PMIC0 Manufacturer ID", "PMIC0 Device Type", "PMIC0 Device Revision", "PMIC0 Revision Number"),
     *("RCD Manufacturer ID", "RCD Device Type", "RCD Device Revision", "RCD Revision Number"),
 }

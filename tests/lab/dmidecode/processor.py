@@ -28,7 +28,9 @@ def _processor(our: Any) -> Rendered:
     yield "Max Speed", unit(our["max_speed_mhz"], "MHz")
     yield "Current Speed", unit(our["current_speed_mhz"], "MHz")
     yield "Status", yes_no(our["populated"], f"Populated, {word(our['status'])}", "Unpopulated")
-    yield "Upgrade", word(our["upgrade"])
+    # dmidecode calls the socket 0x24 by another's name.
+    yield "Upgrade", (word(our["upgrade"]) or "<OUT OF SPEC>").replace("LGA1155", "BGA1155")
+    yield "Socket Type", our["socket_type"]
     for level in (1, 2, 3):
         yield f"L{level} Cache Handle", our[f"l{level}_cache_handle"]
     yield "Serial Number", our["serial_number"]

@@ -1,4 +1,4 @@
-"""SMBIOS (DMTF DSP0134) up to 3.7: what the firmware says of the machine's parts."""
+"""SMBIOS (DMTF DSP0134) up to 3.8: what the firmware says of the machine's parts."""
 
 from bee_audit.decode.smbios.bios import BiosInformation
 from bee_audit.decode.smbios.cache import Cache

@@ -38,6 +38,7 @@ class Processor(Structure, frozen=True, kw_only=True):
     populated: bool | None = None
     status: str | None = None  # of a processor that is there
     upgrade: str | None = None  # the socket
+    socket_type: str | None = None  # in the firmware's words, of a socket that the standard has no number for
     l1_cache_handle: int | None = None
     l2_cache_handle: int | None = None
     l3_cache_handle: int | None = None
@@ -79,6 +80,7 @@ _PROCESSOR = Layout(
     core_enabled_2=Int16ul,
     thread_count_2=Int16ul,
     thread_enabled=Int16ul,
+    socket_type=Int8ul,
 )
 
 # Families whose processor ID is what CPUID leaf 1 returns (SMBIOS 3.7 §7.5.3.1), by what dates their design.
@@ -110,6 +112,7 @@ _AMD = frozenset(
 )
 _CORE_2_OR_K7 = 0xBE
 _SEE_FAMILY_2 = 0xFE
+_SEE_SOCKET_TYPE = 0xFF
 
 
 def decode_processor(raw: RawStructure) -> Processor:
@@ -137,7 +140,8 @@ def decode_processor(raw: RawStructure) -> Processor:
         current_speed_mhz=cpu.current_speed or None,
         populated=populated,
         status=word(PROCESSOR_STATUS, cpu.status & 0x07) if populated else None,
-        upgrade=word(PROCESSOR_UPGRADE, cpu.upgrade),
+        upgrade=_upgrade(cpu.upgrade, cpu.socket_type),
+        socket_type=raw.text(cpu.socket_type),
         l1_cache_handle=reference(cpu.l1_cache_handle),
         l2_cache_handle=reference(cpu.l2_cache_handle),
         l3_cache_handle=reference(cpu.l3_cache_handle),
@@ -156,6 +160,11 @@ def decode_processor(raw: RawStructure) -> Processor:
 def _count(byte: int | None, wide: int | None) -> int | None:
     """Zero is unknown; 0xFF sends to the 16-bit field, which came with 3.0 (§7.5.6)."""
     return (wide if byte == 0xFF and wide is not None else byte) or None
+
+
+def _upgrade(code: int | None, socket_type: int | None) -> str | None:
+    """From 3.8 on, 0xFF sends to the socket type, a string (§7.5.5)."""
+    return None if code == _SEE_SOCKET_TYPE and socket_type else word(PROCESSOR_UPGRADE, code)
 
 
 def _family(code: int | None, manufacturer: str | None) -> str | None:

@@ -142,7 +142,7 @@ PROCESSOR_UPGRADE = numbered(  # §7.5.5; the last seven came with 3.8
     *("Socket mPGA604", "Socket LGA771", "Socket LGA775", "Socket S1", "Socket AM2"),
     *("Socket F (1207)", "Socket LGA1366", "Socket G34", "Socket AM3", "Socket C32"),
     *("Socket LGA1156", "Socket LGA1567", "Socket PGA988A", "Socket BGA1288", "Socket rPGA988B"),
-    *("Socket BGA1023", "Socket BGA1224", "Socket BGA1155", "Socket LGA1356", "Socket LGA2011"),
+    *("Socket BGA1023", "Socket BGA1224", "Socket LGA1155", "Socket LGA1356", "Socket LGA2011"),
     *("Socket FS1", "Socket FS2", "Socket FM1", "Socket FM2", "Socket LGA2011-3"),
     *("Socket LGA1356-3", "Socket LGA1150", "Socket BGA1168", "Socket BGA1234", "Socket BGA1364"),
     *("Socket AM4", "Socket LGA1151", "Socket BGA1356", "Socket BGA1440", "Socket BGA1515"),
