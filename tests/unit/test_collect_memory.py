@@ -110,6 +110,16 @@ async def test_makers_by_name_or_number(stated: str, vendor: str) -> None:
     assert section is not None and handle and section.slots[0].vendor == vendor
 
 
+@pytest.mark.parametrize("number", [b"\xff\xff", b"\x7f\xff", b"\x80\x00", b"\0\0"])
+async def test_a_makers_number_that_nobody_wrote(number: bytes) -> None:
+    firmware = Firmware()
+    firmware.memory_device(maker="Undefined")
+    table = firmware.finished_table().replace(b"\x80\xce\0\0\0\0", number + b"\0\0\0\0")
+    files = firmware.files() | {"/sys/firmware/dmi/tables/DMI": table}
+    section = await memory.collect(FakeMachine(files=files))
+    assert section is not None and (section.slots[0].vendor, section.slots[0].module_maker) == (None, None)
+
+
 async def test_spd_is_matched_by_the_serial_number() -> None:
     server = TwoSockets()
     server.dimms[2] |= {"serial": "8C2F01A7"}
@@ -151,6 +161,15 @@ async def test_a_damaged_spd_is_a_finding() -> None:
     server.files |= eeprom("0-0050", bytes(broken), "ee1004") | eeprom("0-0051", spd.ddr4(), "ee1004")
     found = findings(await firmware_sections(server.machine()), RULES)
     assert said(found) == [("memory.spd-checksum", "Warning", "memory/P1-DIMMA1")]
+
+
+async def test_a_damaged_spd_without_a_serial_number_names_its_place_only() -> None:
+    broken = bytearray(spd.ddr4(serial=bytes(4)))
+    broken[5] ^= 0x40
+    server = TwoSockets()
+    server.files |= eeprom("0-0050", bytes(broken), "ee1004")
+    found = findings(await firmware_sections(server.machine()), RULES)
+    assert [finding.where for finding in found] == ["module at I2C 0-0050"]
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,15 @@ def _chassis(smbios: Smbios) -> tuple[Chassis, ...]:
 
 
 def _iso_date(text: str | None) -> str | None:
-    """mm/dd/yyyy, or mm/dd/yy of the last century (SMBIOS 3.7 §7.1)."""
+    """mm/dd/yyyy, or mm/dd/yy of the last century (SMBIOS 3.7 §7.1).
+
+    Two digits are only allowed before 2.3, of 1998: where they say a year before the first BIOS, this century
+    is meant.
+    """
     found = re.fullmatch(r"(\d\d)/(\d\d)/(\d{4}|\d\d)", text or "")
     if found is None:
         return genuine(text)
     month, day, year = found.groups()
-    return f"{year if len(year) == 4 else '19' + year}-{month}-{day}"
+    if len(year) == 2:
+        year = f"{'19' if year >= '80' else '20'}{year}"
+    return f"{year}-{month}-{day}"

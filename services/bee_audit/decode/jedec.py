@@ -31,11 +31,11 @@ _MAKERS = {
 
 
 def maker(continuation: int, code: int) -> str | None:
-    """The maker's name, or its JEDEC number in words; None for 0 and for bytes never written.
+    """The maker's name, or its JEDEC number in words; None for 0 and for bytes never written, parity aside.
 
     ``continuation``: the count of continuation codes with its parity bit, as SPD and SMBIOS have it.
     """
-    if (continuation, code) in ((0, 0), (0xFF, 0xFF)):
+    if (continuation & 0x7F, code) in ((0, 0), (0x7F, 0xFF)):
         return None
     bank = (continuation & 0x7F) + 1
     return known_maker(continuation, code) or f"JEDEC bank {bank} code 0x{code:02X}"

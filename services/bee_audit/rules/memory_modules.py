@@ -14,7 +14,7 @@ from bee_audit.rules.memory_words import (
 )
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware
-from bee_bus.documents.memory import Dimm
+from bee_bus.documents.memory import Dimm, Spd
 
 # Check bits of ECC modules: 8 for each 64 data bits; DDR5 has up to 8 for each of its two channels of 32.
 _CHECK_BITS = (8, 16)
@@ -58,7 +58,11 @@ def ecc_off(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
                 severity="Warning",
                 component=f"memory/{array.id}",
                 where=slots_in_words(slots),
-                message=f"{len(slots)} modules have ECC, and the board does not use it",
+                message=(
+                    "1 module has ECC, and the board does not use it"
+                    if len(slots) == 1
+                    else f"{len(slots)} modules have ECC, and the board does not use it"
+                ),
                 next_step="Switch ECC on in the firmware's set-up, or ask the vendor whether the board can.",
                 value=array.error_correction,
             )
@@ -70,7 +74,7 @@ def spd_checksum(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding
     if section is None:
         return
     places = [(slot.id, where(slot), slot.spd) for slot in section.slots]
-    places += [("", f"module at I2C {spd.device}, serial {spd.serial}", spd) for spd in section.loose_spd]
+    places += [("", _loose(spd), spd) for spd in section.loose_spd]
     for slot, place, spd in places:
         if spd is not None and not spd.checksum_valid:
             yield Finding(
@@ -82,6 +86,10 @@ def spd_checksum(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding
                 next_step="Replace the module: what firmware sets it up by is damaged.",
                 value=False,
             )
+
+
+def _loose(spd: Spd) -> str:
+    return f"module at I2C {spd.device}" + (f", serial {spd.serial}" if spd.serial else "")
 
 
 def _kind(slot: Dimm) -> tuple[object, ...]:
