@@ -30,6 +30,7 @@ def controller_page(
     warning_kelvin: int = 353,
     critical_kelvin: int = 358,
     total_bytes: int = 3840755982336,
+    endurance_groups: bool = False,
 ) -> bytes:
     page = bytearray(PAGE_BYTES)
     struct.pack_into("<HH", page, 0, 0x144D, 0x144D)
@@ -37,6 +38,7 @@ def controller_page(
         text.encode().ljust(width) for text, width in ((serial, 20), (model, 40), (firmware, 8))
     )
     struct.pack_into("<HI", page, 78, 6, 0x00010400)
+    struct.pack_into("<I", page, 96, 0x10 if endurance_groups else 0)
     struct.pack_into("<H", page, 256, 0x10 if self_tests else 0)
     page[262] = 255  # 256 error log entries
     struct.pack_into("<HH", page, 266, warning_kelvin, critical_kelvin)
@@ -69,9 +71,11 @@ def health_page(
     media_errors: int = 0,
     error_entries: int = 62,
     sensors: tuple[int, ...] = (313, 320),
+    endurance_group_warning: int = 0,
 ) -> bytes:
     page = bytearray(512)
     struct.pack_into("<BHBBB", page, 0, critical_warning, kelvin, spare, spare_threshold, used)
+    page[6] = endurance_group_warning
     counters = (units_read, units_written, 118020838, 874050000, 7601, 25, power_on_hours, 10)
     for index, counter in enumerate((*counters, media_errors, error_entries)):
         page[32 + 16 * index : 48 + 16 * index] = counter.to_bytes(16, "little")

@@ -358,6 +358,17 @@ def test_each_critical_warning_of_nvme_is_named(bit: int) -> None:
     assert finding.threshold.layer == "device"
 
 
+def test_an_endurance_group_that_is_read_only_while_the_drive_as_a_whole_does_not_warn() -> None:
+    grouped = controller_page(endurance_groups=True)
+    (finding,) = of_nvme(NvmeDrive(grouped, health=health_page(endurance_group_warning=0b1000)))
+    assert (finding.rule, finding.severity) == ("storage.nvme-critical-warning", "Critical")
+    assert finding.message.endswith("warns of one of its endurance groups: the media is read-only.")
+    # What the drive says as a whole is said once; without endurance groups the byte is reserved.
+    both = health_page(critical_warning=0b1000, endurance_group_warning=0b1000)
+    assert len(of_nvme(NvmeDrive(grouped, health=both))) == 1
+    assert of_nvme(NvmeDrive(health=health_page(endurance_group_warning=0xFF))) == []
+
+
 def test_two_warnings_at_once_are_two_findings() -> None:
     found = of_nvme(NvmeDrive(health=health_page(critical_warning=0b0110)))
     assert len({finding.message for finding in found}) == 2

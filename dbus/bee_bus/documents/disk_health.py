@@ -49,11 +49,13 @@ class SelfTestLog(Document):
 class NvmeHealth(Document):
     """SMART / Health Information (log page 02h, NVMe 2.0 fig. 207) of the whole controller.
 
-    Counters of 128 bits stand still at 2^63 - 1. ``critical_warnings``: the set bits in words.
+    Counters of 128 bits stand still at 2^63 - 1. ``critical_warnings``: the set bits in words;
+    ``endurance_group_warnings``: those of which one of its endurance groups warns.
     """
 
     critical_warning: int | None = None
     critical_warnings: tuple[str, ...] = ()
+    endurance_group_warnings: tuple[str, ...] = ()
     composite_temperature_celsius: int | None = None
     available_spare_percent: int | None = None
     available_spare_threshold_percent: int | None = None

@@ -120,6 +120,7 @@ def _nvme(counting: Counting, health: NvmeHealth) -> None:
     if health.critical_warning is not None:
         for bit in range(8):
             counting.add(CRITICAL_WARNINGS, health.critical_warning >> bit & 1, part=f"bit {bit}")
+    counting.add(CRITICAL_WARNINGS, len(health.endurance_group_warnings), part="endurance groups")
     counting.add(UNSAFE_SHUTDOWNS, health.unsafe_shutdowns)
     counting.add(CRITICAL_MINUTES, health.critical_temperature_minutes)
     counting.add(WARNING_MINUTES, health.warning_temperature_minutes)

@@ -140,6 +140,8 @@ async def _with_pages(disk: Disk) -> Disk:
     """
     identity_page = decode_controller(await _ask(identify(IDENTIFY_CONTROLLER)))
     health = decode_health(await _ask(get_log_page(HEALTH_LOG, HEALTH_BYTES)))
+    if not identity_page.endurance_groups:  # the byte is reserved then
+        health = msgspec.structs.replace(health, endurance_group_warnings=())
     warnings = health.critical_warning
     found = msgspec.structs.replace(
         disk,

@@ -17,6 +17,7 @@ _HEALTH = Struct(  # fig. 207
     "available_spare" / Int8ul,
     "spare_threshold" / Int8ul,
     "percentage_used" / Int8ul,
+    "endurance_group_warning" / Int8ul,
     Seek(32),
     "data_units_read" / Int128ul,
     "data_units_written" / Int128ul,
@@ -42,6 +43,7 @@ CRITICAL_WARNINGS: Mapping[int, str] = {
     4: "the backup of the volatile memory has failed",
     5: "the persistent memory region is read-only or unreliable",
 }
+_OF_ENDURANCE_GROUPS = 0b1101  # the bits of their summary that mean something, as those above
 
 
 def decode_health(data: bytes) -> NvmeHealth:
@@ -50,6 +52,7 @@ def decode_health(data: bytes) -> NvmeHealth:
     return NvmeHealth(
         critical_warning=page.critical_warning,
         critical_warnings=warning_names(page.critical_warning),
+        endurance_group_warnings=warning_names(page.endurance_group_warning & _OF_ENDURANCE_GROUPS),
         composite_temperature_celsius=celsius(page.kelvin),
         available_spare_percent=_percent(page.available_spare),
         available_spare_threshold_percent=_percent(page.spare_threshold),

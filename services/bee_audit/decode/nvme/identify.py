@@ -17,6 +17,8 @@ _CONTROLLER = Struct(  # fig. 275
     Seek(78),
     "controller_number" / Int16ul,
     "version" / Int32ul,
+    Seek(96),
+    "attributes" / Int32ul,
     Seek(256),
     "optional_admin_commands" / Int16ul,
     Seek(262),
@@ -33,6 +35,7 @@ _CONTROLLER = Struct(  # fig. 275
     "namespaces" / Int32ul,
 )
 _SELF_TEST_SUPPORTED = 1 << 4  # of the optional admin commands
+_ENDURANCE_GROUPS = 1 << 4  # of the controller's attributes
 
 _LBA_FORMAT = Struct("metadata_bytes" / Int16ul, "data_shift" / Int8ul, "performance" / Int8ul)
 _NAMESPACE = Struct(  # NVM command set 1.0 fig. 97
@@ -60,6 +63,7 @@ class NvmeController(msgspec.Struct, frozen=True):
     critical_celsius: int | None
     error_log_entries: int
     self_test_supported: bool
+    endurance_groups: bool
     extended_self_test_minutes: int | None
     namespaces: int
 
@@ -80,6 +84,7 @@ def decode_controller(data: bytes) -> NvmeController:
         critical_celsius=_limit_celsius(page.critical_kelvin),
         error_log_entries=page.error_log_entries + 1,
         self_test_supported=bool(page.optional_admin_commands & _SELF_TEST_SUPPORTED),
+        endurance_groups=bool(page.attributes & _ENDURANCE_GROUPS),
         extended_self_test_minutes=page.extended_self_test_minutes or None,
         namespaces=page.namespaces,
     )

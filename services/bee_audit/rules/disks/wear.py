@@ -31,6 +31,24 @@ def nvme_critical_warning(hardware: Hardware, thresholds: Thresholds) -> Iterato
             )
 
 
+def endurance_group_warning(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """A part of a drive's flash can wear out before the rest; the drive as a whole need not warn of it."""
+    for disk in disks(hardware):
+        if disk.nvme is None:
+            continue
+        for words in disk.nvme.endurance_group_warnings:
+            if words not in disk.nvme.critical_warnings:
+                yield finding(
+                    disk,
+                    "nvme-critical-warning",
+                    "Critical",
+                    f"warns of one of its endurance groups: {words}",
+                    REPLACE,
+                    value=words,
+                    threshold=own_limit("endurance group warnings", 0, "NVMe 2.0 fig. 207, byte 6"),
+                )
+
+
 def nvme_spare(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     for disk in disks(hardware):
         health = disk.nvme
@@ -92,4 +110,4 @@ def nvme_media_errors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Fi
             )
 
 
-RULES = (nvme_critical_warning, nvme_spare, worn_out, nvme_media_errors)
+RULES = (nvme_critical_warning, endurance_group_warning, nvme_spare, worn_out, nvme_media_errors)
