@@ -147,13 +147,16 @@ class TestABmc:
     async def test_without_the_part_that_a_sensor_is_for_has_no_problem(
         self, control: BmcControl, code: int
     ) -> None:
-        control.answers(GET_SENSOR_READING, bytes((code,)))
+        absent = control.bmc.sensor("FAN2").number
+        control.faults.append(
+            lambda request: bytes((code,)) if request == (*GET_SENSOR_READING, bytes((absent,))) else None
+        )
 
         _, _, sensors = await sections_of(control.machine())
 
         assert not sensors.problems
-        assert {one.status for one in sensors.sensors} == {"unavailable"}
-        assert {one.value for one in sensors.sensors} == {None}
+        assert sensor(sensors, "FAN2").status == "unavailable"
+        assert sensor(sensors, "FAN2").value is None
 
     @pytest.mark.parametrize(("count", "code"), [(24, 0xCA), (16, 0xC7), (10, 0xC8), (5, 0xFF), (6, 0xCC)])
     async def test_that_returns_records_only_in_parts(
@@ -379,6 +382,18 @@ class TestSensors:
 
         assert sensor(sensors, "FAN2").value is None
         assert sensor(sensors, "FAN2").status == "unavailable"
+
+    @pytest.mark.parametrize("answer", [b"\0\0\xe0\0\0", b"\0\0\0\0\0", b"\xcb"])
+    async def test_that_all_have_no_reading_are_not_seen(self, control: BmcControl, answer: bytes) -> None:
+        """The machine runs, so it has temperatures: a BMC that scans nothing must not make it look well."""
+        control.answers(GET_SENSOR_READING, answer)
+
+        _, _, sensors = await sections_of(control.machine())
+
+        measuring = sum(isinstance(one, ThresholdSensor) for one in control.bmc.sensors)
+        assert sensors.problems == (
+            f"None of the BMC's {measuring} sensors of temperatures, fans and voltages has a reading.",
+        )
 
     async def test_past_a_limit_are_so_even_when_the_bmc_does_not_compare(self, control: BmcControl) -> None:
         control.faults.append(

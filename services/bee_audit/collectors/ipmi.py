@@ -24,7 +24,7 @@ from bee_audit.collectors.ipmi_fru import BMC, FruFacts, FruReader
 from bee_audit.collectors.ipmi_network import read_channels
 from bee_audit.collectors.ipmi_repository import Repository
 from bee_audit.collectors.ipmi_sel import SelFacts, read_sel
-from bee_audit.collectors.ipmi_sensors import SensorFacts, read_sensor, unread
+from bee_audit.collectors.ipmi_sensors import SensorFacts, read_sensor, unread, without_readings
 from bee_audit.decode import DecodeError
 from bee_audit.decode.ipmi_controller import (
     ChassisState,
@@ -161,7 +161,7 @@ class _Reader:
                     found.append(await read_sensor(self._client, record))
         finally:
             self._facts.sensors = tuple(found)
-            self._facts.problems["sensors"] += unread(found)
+            self._facts.problems["sensors"] += unread(found) + without_readings(found)
             supplies = [one for one in found if one.record.entity_id == ENTITY_POWER_SUPPLY]
             self._facts.problems["psus"] += unread(supplies)
 

@@ -80,6 +80,17 @@ def unread(facts: Iterable[SensorFacts]) -> list[str]:
     return problems
 
 
+def without_readings(facts: Iterable[SensorFacts]) -> list[str]:
+    """A sentence when all that measure answered and have nothing to say: a BMC that measures nothing now.
+
+    One sensor without a reading watches a part that is not there. All of them watch a machine that runs.
+    """
+    measuring = [one for one in facts if one.record.is_threshold]
+    if not measuring or any(one.is_available or one.failure for one in measuring):
+        return []
+    return [f"None of the BMC's {len(measuring)} sensors of temperatures, fans and voltages has a reading."]
+
+
 async def _limits(client: BmcClient, record: SensorRecord) -> dict[str, int]:
     """Those in force; where the sensor does not tell them, those of its record."""
     if not record.limits_readable:
