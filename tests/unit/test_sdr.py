@@ -80,6 +80,14 @@ class TestValues:
         with pytest.raises(DecodeError, match="factors"):
             with_factors(scale, b"\x01")
 
+    def test_a_discrete_sensor_without_a_unit_has_none_though_its_record_leaves_the_format_at_zero(
+        self,
+    ) -> None:
+        status = sensor(Full(sensor_type=8, event_type=0x6F, base_unit=0))
+
+        assert (status.scale, status.unit) == (None, "")
+        assert decode_reading(status, b"\0\xc0\x01\x80").raw is None
+
     def test_a_discrete_sensor_has_none(self) -> None:
         assert sensor(Full(format=NO_READING, event_type=0x6F)).scale is None
 

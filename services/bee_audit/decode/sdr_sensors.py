@@ -91,7 +91,7 @@ _LIMITS_IN_RECORD = (5, 4, 3, 2, 1, 0)
 
 def decode_full(record_id: int, body: bytes) -> SensorRecord:
     head, common = _sensor(record_id, "full", body, _FULL_BYTES)
-    scale = decode_scale(head.units, body[_SCALE])
+    scale = decode_scale(head.units, body[_SCALE]) if _is_analog(head) else None
     access = head.capabilities >> 2 & 0x03
     readable = head.reading_mask & 0x3F
     if access == _NO_LIMITS or head.event_type != THRESHOLD_TYPE:
@@ -108,6 +108,14 @@ def decode_full(record_id: int, body: bytes) -> SensorRecord:
         limits=limits,
         limits_readable=bool(readable) and access != _FIXED_LIMITS,
     )
+
+
+def _is_analog(head: _Sensor) -> bool:
+    """Whether the number format means something: in records of discrete sensors it is often left at zero,
+    which stands for an unsigned reading. One that does measure names its unit.
+    """
+    has_unit = head.units & 0x3F or head.base_unit or head.modifier_unit
+    return head.event_type & 0x7F == THRESHOLD_TYPE or bool(has_unit)
 
 
 def decode_compact(record_id: int, body: bytes) -> tuple[SensorRecord, ...]:
