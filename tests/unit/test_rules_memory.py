@@ -7,7 +7,7 @@ from bee_audit.rules.thresholds import Thresholds, built_in
 from bee_bus.documents.audit import Finding
 from lab.judging import findings, firmware_sections, said
 from lab.smbios import GIB
-from lab.two_sockets import EDAC, TwoSockets, dimms, edac_controller, edac_dimm
+from lab.two_sockets import EDAC, NODE, TwoSockets, dimms, edac_controller, edac_dimm
 
 EMPTY = {"size_bytes": 0, "maker": "NO DIMM", "serial": "NO DIMM", "part": "NO DIMM"}
 
@@ -427,6 +427,63 @@ async def test_mirrored_memory_is_seen_by_its_controllers() -> None:
         server.files |= edac_dimm(0, number, f"CPU_SrcID#0_MC#0_Chan#{number}_DIMM#0")
     server.files |= edac_controller(0)
     assert said(await judge(server)) == [("memory.not-seen", "Warning", "memory")]
+
+
+async def test_memory_of_a_cxl_card_does_not_stand_in_for_a_module() -> None:
+    """The kernel has as much as the modules add up to, but 128 GiB of it are the card's."""
+    server = TwoSockets(memory_bytes=1024 * GIB)
+    firmware = server.firmware()
+    array = firmware.add(16, bytes((0xA4, 3, 6)) + (64 * GIB >> 10).to_bytes(4, "little") + b"\xfe\xff\x01\0")
+    firmware.memory_device(locator="CXL0", bank="CXL", array=array, size_bytes=128 * GIB)
+    machine = server.machine()
+    machine.files |= firmware.files() | {
+        f"{NODE}/node2/cpulist": "\n",
+        f"{NODE}/node2/meminfo": f"Node 2 MemTotal:       {126 * GIB >> 10} kB\n",
+    }
+    found = findings(await firmware_sections(machine), RULES)
+    assert said(found) == [("memory.not-seen", "Critical", "memory")]
+
+
+async def test_the_memory_of_processors_that_are_all_offline_is_seen() -> None:
+    server = TwoSockets(cores=[56, 0], files={f"{NODE}/node1/cpulist": "\n"})
+    assert await judge(server) == []
+
+
+def numbered_slots() -> TwoSockets:
+    """As Dell, HPE and Lenovo name them: by processor and count, which states no channel."""
+    server = TwoSockets()
+    for number, dimm in enumerate(server.dimms):
+        dimm |= {"locator": f"PROC {number // 8 + 1} DIMM {number % 8 + 1}", "bank": ""}
+    return server
+
+
+async def test_a_module_that_is_gone_from_a_numbered_slot() -> None:
+    server = numbered_slots()
+    assert await judge(server) == []
+    server.dimms[9] |= EMPTY
+    server.node_memory = [512 * GIB, 448 * GIB]
+    found = await judge(server)
+    assert said(found) == [("memory.unbalanced", "Warning", "memory")]
+    assert found[0].where == "CPU2" and found[0].value == 64 * GIB
+    assert found[0].message == (
+        "The kernel finds different amounts of memory at the processors: CPU1 512 GiB and CPU2 448 GiB"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"node_memory": [506 * GIB, 512 * GIB]},  # the kernel itself, and what it keeps for a crash
+        {"node_memory": [512 * GIB, 0]},  # a finding of the processors
+        {"node_memory": [1016 * GIB], "cores": [56]},
+        {"node_memory": [512 * GIB, 448 * GIB], "flags": "fpu hypervisor"},
+    ],
+)
+async def test_processors_whose_memory_is_no_finding(changes: dict[str, list[int]]) -> None:
+    server = numbered_slots()
+    for name, value in changes.items():
+        setattr(server, name, value)
+    assert await judge(server) == []
 
 
 async def test_what_firmware_and_kernel_keep_for_themselves_is_no_finding() -> None:

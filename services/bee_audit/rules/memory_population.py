@@ -57,7 +57,7 @@ def not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     section = hardware.memory
     if section is None or not section.installed_bytes:
         return
-    seen = max(section.kernel_present_bytes or 0, section.kernel_total_bytes or 0)
+    seen = max(section.kernel_present_bytes or 0, section.kernel_total_bytes or 0) - _not_counted(hardware)
     sizes = (slot.size_bytes for slot in fitted_system_memory(hardware) if slot.size_bytes)
     smallest = min(sizes, default=0)
     limit = thresholds["memory.missing_share_of_dimm"]
@@ -80,6 +80,61 @@ def not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
             " command line for mem=; if there is none, a module is not used: read the BMC's event log."
         ),
         value=missing,
+        threshold=limit,
+    )
+
+
+def _not_counted(hardware: Hardware) -> int:
+    """What the kernel has of memory that is not among the installed: CXL cards, stacks beside the modules.
+
+    It stands in NUMA nodes without processors; but so do modules whose processors are all offline, so no more
+    of these nodes is left out than the firmware lists of such memory.
+    """
+    nodes = hardware.cpus.numa_nodes if hardware.cpus else ()
+    installed = (hardware.memory.installed_bytes if hardware.memory else None) or 0
+    beside = sum(slot.size_bytes or 0 for slot in fitted(hardware)) - installed
+    return max(0, min(beside, sum(node.memory_bytes or 0 for node in nodes if not node.cpus)))
+
+
+def uneven_processors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Processors with different amounts of memory, as the kernel finds them in its NUMA nodes.
+
+    Where the slots are just numbered, this is all that tells of a module that the firmware no longer lists.
+    """
+    cpus = hardware.cpus
+    if cpus is None or cpus.virtual_machine or _channels(hardware):
+        return
+    amounts = {node.node: node.memory_bytes or 0 for node in cpus.numa_nodes}
+    owned = [node for package in cpus.packages for node in package.numa_nodes]
+    if len(set(owned)) < len(owned):
+        return  # the firmware interleaves the processors' memory
+    totals = [
+        (package.package, sum(amounts.get(node, 0) for node in package.numa_nodes))
+        for package in cpus.packages
+    ]
+    totals = [(package, total) for package, total in totals if total]  # none at all: a rule of the processors
+    sizes = [slot.size_bytes for slot in fitted_system_memory(hardware) if slot.size_bytes]
+    if len(totals) < 2 or not sizes:
+        return
+    limit = thresholds["memory.missing_share_of_dimm"]
+    least, most = (pick(totals, key=lambda one: one[1]) for pick in (min, max))
+    if most[1] - least[1] < thresholds.number(limit.name) * min(sizes):
+        return
+    names = {cpu.package: cpu.name or cpu.id for cpu in cpus.sockets}
+    listing = listed(
+        f"{names.get(package) or f'package {package}'} {size_in_words(total)}" for package, total in totals
+    )
+    yield Finding(
+        rule="memory.unbalanced",
+        severity="Warning",
+        component="memory",
+        where=names.get(least[0]) or f"package {least[0]}",
+        message=f"The kernel finds different amounts of memory at the processors: {listing}",
+        next_step=(
+            "Compare with the order. If it says the same modules for each, one of the processor with less is"
+            " not used: read the BMC's event log, and reseat it."
+        ),
+        value=most[1] - least[1],
         threshold=limit,
     )
 
@@ -177,4 +232,11 @@ def _of(socket: str) -> str:
     return f" of {socket}" if socket else ""
 
 
-RULES: tuple[Rule, ...] = (not_used, unknown_size, not_seen, empty_channels, unbalanced)
+RULES: tuple[Rule, ...] = (
+    not_used,
+    unknown_size,
+    not_seen,
+    uneven_processors,
+    empty_channels,
+    unbalanced,
+)
