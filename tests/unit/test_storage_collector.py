@@ -398,6 +398,18 @@ def test_arrays_of_the_kernel() -> None:
     ]
 
 
+def test_a_container_of_a_firmwares_raid_is_one_although_it_states_no_level() -> None:
+    shelf = DiskShelf()
+    path = "/sys/devices/virtual/block/md127"
+    values = {"level": "", "array_state": "inactive", "metadata_version": "external:imsm", "raid_disks": "0"}
+    shelf.block("md127", path, None, {"size": "0", **{f"md/{name}": text for name, text in values.items()}})
+    (array,) = collected(shelf.machine()).arrays
+    assert (array.level, array.state) == ("container", "inactive")
+    shelf.files[f"{path}/md/metadata_version"] = "external:/md127/0\n"
+    (array,) = collected(shelf.machine()).arrays
+    assert array.level is None
+
+
 def test_an_emmc_tells_its_wear_in_tenths() -> None:
     shelf = DiskShelf()
     device = "/sys/devices/pci0000:00/0000:00:1a.0/mmc_host/mmc0/mmc0:0001"

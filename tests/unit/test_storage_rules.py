@@ -557,6 +557,39 @@ def test_disks_without_room() -> None:
     assert names(of_nvme(NvmeDrive(), namespaces=0)) == [("no-namespace", "Warning")]
 
 
+def test_a_disk_that_knows_its_size_and_that_the_kernel_cannot_use_has_no_room() -> None:
+    shelf = DiskShelf()
+    shelf.sata("sda", smartctl.hdd(), sectors=0)
+    assert names(of_shelf(shelf)) == [("no-capacity", "Critical")]
+
+
+def test_a_disk_out_of_an_array_with_blocks_that_the_kernel_does_not_know() -> None:
+    shelf = DiskShelf()
+    parent = f"{shelf.host(0, 'mpt3sas')}/port-0:0/end_device-0:0"
+    report = smartctl.sas(logical_block_size=520)
+    shelf.scsi_disk("sda", report, parent=parent, address="0:0:0:0", vendor="SEAGATE", sectors=0)
+    (finding,) = of_shelf(shelf)
+    assert (finding.rule, finding.severity, finding.value) == ("storage.block-size", "Warning", 520)
+    assert "/dev/sda" in finding.next_step
+
+
+def test_a_namespace_that_the_kernel_cannot_use() -> None:
+    shelf = DiskShelf()
+    shelf.nvme(0, NvmeDrive(), namespaces=2)
+    shelf.files[f"{shelf.links['/sys/block/nvme0n2']}/size"] = "0\n"
+    (finding,) = of_shelf(shelf)
+    assert (finding.rule, finding.severity) == ("storage.namespace-unusable", "Warning")
+    assert finding.message.endswith("gives no size: nvme0n2.")
+
+
+def test_disks_that_take_no_writes() -> None:
+    shelf = DiskShelf()
+    shelf.sata("sda", smartctl.ssd(), attributes={"ro": "1"})
+    shelf.nvme(0, NvmeDrive())
+    shelf.files[f"{shelf.links['/sys/block/nvme0n1']}/ro"] = "1\n"
+    assert names(of_shelf(shelf)) == [("read-only", "Warning")] * 2
+
+
 def controller(**fields: Any) -> StorageSection:
     one = StorageController(id="0000:3b:00.0", model="MegaRAID 9361-8i", serial="SK1", raid=True, **fields)
     return StorageSection(controllers=(one,))

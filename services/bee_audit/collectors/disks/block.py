@@ -85,6 +85,9 @@ def with_report(disk: Disk, report: SmartReport) -> Disk:
     if rotation == 0 and report.protocol == "SCSI":
         kind = disk.kind or kind  # smartctl prints 0 for "not reported" too, which the kernel tells apart
     transport = report.transport if disk.transport in (None, "scsi") else disk.transport
+    # What the kernel gives no size it cannot use, however large the disk says that it is; blocks of 520 bytes,
+    # which it takes for 512 then, are a reason (drivers/scsi/sd.c, sd_read_capacity).
+    unusable = disk.state == "running" and disk.size_bytes is None
     return msgspec.structs.replace(
         disk,
         vendor=report.vendor or disk.vendor,
@@ -95,8 +98,10 @@ def with_report(disk: Disk, report: SmartReport) -> Disk:
         wwn=report.wwn or disk.wwn,
         kind=kind,
         transport=transport,
-        size_bytes=disk.size_bytes or report.size_bytes,
-        logical_block_bytes=disk.logical_block_bytes or report.logical_block_bytes,
+        size_bytes=disk.size_bytes or (None if unusable else report.size_bytes),
+        logical_block_bytes=(None if unusable else disk.logical_block_bytes)
+        or report.logical_block_bytes
+        or disk.logical_block_bytes,
         physical_block_bytes=report.physical_block_bytes or disk.physical_block_bytes,
         rotation_rate_rpm=rotation or None,
         link_gbps=report.link_gbps or disk.link_gbps,

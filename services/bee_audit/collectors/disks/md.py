@@ -9,7 +9,7 @@ from bee_machine import Entry, Machine
 
 _FILES = (
     *("level", "array_state", "degraded", "raid_disks"),
-    *("sync_action", "sync_completed", "mismatch_cnt"),
+    *("sync_action", "sync_completed", "mismatch_cnt", "metadata_version"),
 )
 _NO_ARRAY = (None, "clear")  # a device node that holds no array
 
@@ -17,6 +17,14 @@ _NO_ARRAY = (None, "clear")  # a device node that holds no array
 async def read_arrays(machine: Machine, kernel: Kernel) -> tuple[MdArray, ...]:
     found = await asyncio.gather(*(_array(machine, entry) for entry in kernel.arrays))
     return tuple(array for array in found if array is not None)
+
+
+def _container(array: Entry) -> str | None:
+    """The disks of a firmware's RAID (Intel's, DDF) as a whole are "inactive" and have no level: their arrays,
+    whose metadata is "external:/md127/0", have them.
+    """
+    metadata = array.text("metadata_version") or ""
+    return "container" if metadata.startswith("external:") and "/" not in metadata else None
 
 
 async def _array(machine: Machine, entry: Entry) -> MdArray | None:
@@ -33,7 +41,7 @@ async def _array(machine: Machine, entry: Entry) -> MdArray | None:
     sectors = entry.integer("size")
     return MdArray(
         id=entry.name,
-        level=own.text("level"),
+        level=own.text("level") or _container(own),
         state=own.text("array_state"),
         size_bytes=sectors * SECTOR_BYTES if sectors else None,
         raid_disks=own.integer("raid_disks"),

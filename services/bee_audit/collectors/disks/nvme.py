@@ -86,6 +86,7 @@ def _drive(entry: Entry, kernel: Kernel) -> Disk:
     ):
         address = entry.text("address")
     namespaces = tuple(_namespaces(entry, kernel))
+    names = {space.name for space in namespaces}
     sizes = [space.size_bytes for space in namespaces if space.size_bytes is not None]
     first = namespaces[0].name if namespaces else None
     properties = kernel.udev.get(first, {}) if first is not None else {}
@@ -109,6 +110,7 @@ def _drive(entry: Entry, kernel: Kernel) -> Disk:
         by_path=properties.get("ID_PATH"),
         contents=contents(properties),
         state=entry.text("state"),
+        read_only=any(block.integer("ro") for block in kernel.namespaces if block.name in names),
         virtual=bool(_VIRTUAL.search(model or "")),
     )
 

@@ -197,6 +197,25 @@ def no_capacity(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
                 "has no namespace, so that nothing can be stored on it",
                 "Create one with `nvme create-ns`, or ask who removed it.",
             )
+        elif disk.kind == "nvme" and disk.state == "live" and (empty := _without_size(disk)):
+            yield finding(
+                disk,
+                "namespace-unusable",
+                "Warning",
+                f"has namespaces that the kernel cannot use, and gives no size: {', '.join(empty)}",
+                "Look at their block format with `nvme id-ns -H` (metadata, more than 4096 bytes); "
+                "`nvme format` to another one erases them.",
+            )
+        elif _has_foreign_blocks(disk):
+            yield finding(
+                disk,
+                "block-size",
+                "Warning",
+                f"is formatted with blocks of {disk.logical_block_bytes} bytes, as some disk arrays do: the "
+                "kernel can neither read nor write it",
+                f"`sg_format --format --size=512 {_smartctl_name(disk)}` makes it usable and erases it.",
+                value=disk.logical_block_bytes,
+            )
         elif disk.size_bytes is None and disk.state == "running" and disk.transport != "usb":
             yield finding(
                 disk,
@@ -204,6 +223,28 @@ def no_capacity(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]
                 "Critical",
                 "does not tell its size: it can neither be read nor written",
                 "Reseat it and try another slot; replace it if it stays so.",
+            )
+
+
+def _without_size(disk: Disk) -> list[str]:
+    return [space.name for space in disk.namespaces if space.size_bytes == 0]
+
+
+def _has_foreign_blocks(disk: Disk) -> bool:
+    block = disk.logical_block_bytes
+    return disk.state == "running" and disk.size_bytes is None and block is not None and block % 512 != 0
+
+
+def read_only(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    for disk in real_disks(hardware):
+        if disk.read_only and disk.transport != "usb":
+            yield finding(
+                disk,
+                "read-only",
+                "Warning",
+                "takes no writes: the kernel shows it as write-protected",
+                "A worn-out SSD protects itself so, or somebody did it (`hdparm -r`, `nvme id-ns`): replace it "
+                "if the protection cannot be lifted.",
             )
 
 
@@ -215,4 +256,5 @@ RULES = (
     health_unread,
     offline,
     no_capacity,
+    read_only,
 )
