@@ -231,6 +231,14 @@ class TestRecords:
 
         assert fru.records[0].facts["capacity_watts"] == 5250
 
+    @pytest.mark.parametrize(("low", "high"), [(90, 264), (240, 380), (336, 400), (-40, -72)])
+    def test_a_supply_s_input_may_be_of_high_voltage_or_below_zero(self, low: int, high: int) -> None:
+        volts = b"".join((value * 100 & 0xFFFF).to_bytes(2, "little") for value in (low, high))
+        fru = decode_fru(made.image(records=made.record(0x00, bytes(6) + volts + bytes(14), last=True)))
+
+        facts = fru.records[0].facts
+        assert (facts["input_1_low_volts"], facts["input_1_high_volts"]) == (low, high)
+
     def test_outputs_and_loads(self) -> None:
         output = bytes((0x81,)) + b"".join(
             value.to_bytes(2, "little", signed=value < 0) for value in (1200, -60, 60, 120, 100, 18000)

@@ -121,10 +121,10 @@ _POWER_SUPPLY = Struct(
     "peak_va" / Int16ul,
     "inrush_amps" / Int8ub,
     "inrush_milliseconds" / Int8ub,
-    "input_1_low" / Int16sl,
-    "input_1_high" / Int16sl,
-    "input_2_low" / Int16sl,
-    "input_2_high" / Int16sl,
+    "input_1_low" / Int16ul,
+    "input_1_high" / Int16ul,
+    "input_2_low" / Int16ul,
+    "input_2_high" / Int16ul,
     "frequency_low_hertz" / Int8ub,
     "frequency_high_hertz" / Int8ub,
     "dropout_milliseconds" / Int8ub,
@@ -153,8 +153,8 @@ def _power_supply(content: bytes) -> dict[str, Fact]:
         facts["inrush_milliseconds"] = record.inrush_milliseconds
     for name in ("input_1", "input_2"):
         if record[f"{name}_high"]:
-            facts[f"{name}_low_volts"] = record[f"{name}_low"] / 100
-            facts[f"{name}_high_volts"] = record[f"{name}_high"] / 100
+            facts[f"{name}_low_volts"] = _input_volts(record[f"{name}_low"])
+            facts[f"{name}_high_volts"] = _input_volts(record[f"{name}_high"])
     if record.frequency_high_hertz:  # 0: DC input
         facts["frequency_low_hertz"] = record.frequency_low_hertz
         facts["frequency_high_hertz"] = record.frequency_high_hertz
@@ -174,6 +174,14 @@ def _power_supply(content: bytes) -> dict[str, Fact]:
     if record.flags & 0x01 and record.predictive_fail_limit:
         facts["predictive_fail_revolutions_per_second"] = record.predictive_fail_limit
     return facts
+
+
+def _input_volts(raw: int) -> float:
+    """Both -48 V of telephone exchanges and 380 V of direct current are fed to supplies, and 16 bits of 10 mV
+    hold the second only without a sign. No supply is fed less than -100 V.
+    """
+    signed = raw - 0x10000
+    return (signed if signed >= -100 * 100 else raw) / 100
 
 
 _DC = Struct(
