@@ -106,7 +106,8 @@ async def test_the_table_is_read_once_for_all_sections() -> None:
 
 
 @pytest.mark.parametrize(
-    ("date", "iso"), [
+    ("date", "iso"),
+    [
         ("02/29/2024", "2024-02-29"),
         ("08/03/97", "1997-08-03"),
         ("05/17/19", "2019-05-17"),
