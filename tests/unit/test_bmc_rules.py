@@ -1,5 +1,7 @@
 """A BMC that is ill, a log that is full or tells of faults, damaged FRU data, a chassis in trouble."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from bee_bus.documents.audit import Finding
@@ -15,7 +17,7 @@ from lab.bmc_control import (
 from lab.hardware import bmc
 from lab.ipmi_findings import findings_of, hardware_of, judge
 from lab.sdr import DiscreteSensor, SensorType
-from lab.sel import THRESHOLD, Event, with_log
+from lab.sel import NOW, THRESHOLD, Event, with_log
 
 MEMORY, PROCESSOR, POWER_SUPPLY, TEMPERATURE, PCIE = 0x0C, 0x07, 0x08, 0x01, 0x13
 PS1, CPU1_TEMP = 8, 1
@@ -280,6 +282,25 @@ class TestClock:
         machine.clock = lambda: float(0x50000000)
 
         assert brief(await findings_of(BmcControl(machine))) == [("bmc.sel-event", "Critical")]
+
+    async def test_that_starts_years_ago_after_the_mains_were_off_makes_no_event_old(self) -> None:
+        """The machine was logged yesterday, lost its mains, and its BMC began at its firmware's date."""
+        fault = Event(PROCESSOR, 0, 900)
+
+        (finding,) = await log_findings(Event(0x1D, 0, 1), fault, Event(0x1D, 0, 0.5))
+        assert (finding.rule, finding.severity) == ("bmc.sel-event", "Critical")
+        assert "before 2026-03-31 00:00:00" in finding.message
+
+        assert not await log_findings(fault, Event(0x1D, 0, 1))
+        assert not await log_findings(Event(0x1D, 0, -400), fault, Event(0x1D, 0, 1))
+        assert not await log_findings(Event(0x1D, 0, 880), fault, Event(0x1D, 0, 870))
+
+    async def test_that_starts_at_2000_was_not_set(self) -> None:
+        days = (NOW - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds() / 86400
+
+        (finding,) = await log_findings(Event(PROCESSOR, 0, days), Event(0x1D, 0, 0.5))
+
+        assert (finding.rule, finding.severity) == ("bmc.sel-event", "Critical")
 
 
 class TestLogThatCouldNotBeRead:

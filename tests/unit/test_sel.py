@@ -49,7 +49,7 @@ class TestRecords:
         assert (timed.is_standard, timed.oem, timed.timestamp) == (False, "7c2a00000000000000", 0x60000000)
         assert (untimed.timestamp, untimed.oem) == (None, bytes(range(13)).hex())
 
-    @pytest.mark.parametrize("stamp", [0, 300, 0x1FFFFFFF, 0xFFFFFFFF])
+    @pytest.mark.parametrize("stamp", [0, 300, 0x1FFFFFFF, 0x386D4380 + 90, 0xFFFFFFFF])
     def test_a_clock_that_was_not_set_gives_no_time(self, stamp: int) -> None:
         assert decode_time(stamp.to_bytes(4, "little")) is None
         assert time_text(None) is None

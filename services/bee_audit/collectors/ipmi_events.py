@@ -15,6 +15,9 @@ from bee_bus.documents.bmc import SelEvent, SelOccurrence
 
 OCCURRENCES_KEPT = 32  # of one event, the newest
 EVENTS_KEPT = 256
+SETBACK_SECONDS = (
+    30 * 86400
+)  # more than corrections of a clock amount to, that of a machine just delivered too
 
 # Sensor types that log what is over at once and stays true: a machine check, an ECC error, a bus error. That
 # the sensor is quiet again after the next reset does not undo them. Offsets that last are excepted.
@@ -47,7 +50,7 @@ class Events:
         sensors: Iterable[SensorFacts],
         records: Iterable[SensorRecord],
     ) -> None:
-        self._entries = entries
+        self._entries = tuple(_in_time(entries, clock))
         self._clock = clock
         self._live = {_address(one.record): one for one in sensors}
         self._records = {_address(record): record for record in records}
@@ -149,6 +152,24 @@ class _Logged(msgspec.Struct, frozen=True):
     place: int  # in the log
     not_after: int | None  # when it was logged at the latest
     ended: bool  # by a later record
+
+
+def _in_time(entries: Iterable[SelEntry], clock: int | None) -> Iterator[SelEntry]:
+    """The entries, without a time those that are older by theirs than what was logged before them.
+
+    Clocks without a battery start at the day when their firmware was built: what they stamp until somebody
+    sets them would look years old on the day when it happens.
+    """
+    newest = 0
+    for entry in entries:
+        stamp = entry.timestamp
+        if stamp is not None and stamp < newest - SETBACK_SECONDS:
+            yield msgspec.structs.replace(entry, timestamp=None)
+            continue
+        # A clock that was ahead once says nothing of what came after it.
+        if stamp is not None and clock is not None and stamp <= clock:
+            newest = max(newest, stamp)
+        yield entry
 
 
 def _is_momentary(entry: SelEntry) -> bool:

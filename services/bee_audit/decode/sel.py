@@ -128,7 +128,9 @@ _EVENT = Struct(
     "data3" / Int8ub,
 )
 _OEM, _OEM_WITHOUT_TIME = 0xC0, 0xE0  # record types from there on (table 32-1)
-_CLOCK_SET, _UNSPECIFIED = 0x20000000, 0xFFFFFFFF  # below: seconds since the BMC started (chapter 37)
+# Below 20000000h stand seconds since the BMC started (chapter 37). Clocks that start at 2000 until somebody
+# sets them are past that; no BMC by this specification, of 2004, logged anything before it.
+_CLOCK_SET, _UNSPECIFIED = int(datetime(2005, 1, 1, tzinfo=UTC).timestamp()), 0xFFFFFFFF
 
 
 def _time(value: int) -> int | None:
