@@ -436,6 +436,24 @@ async def test_a_reader_without_a_medium_is_no_disk_to_test() -> None:
     assert await disk_names(FakeMachine(files=files, links=links)) == ("sda", "sdc", "sdd")
 
 
+async def test_disks_of_a_storage_network_are_another_machines() -> None:
+    root = "/sys/devices"
+    links = {
+        "/sys/class/block/sda": f"{root}/pci0000:00/host0/rport-0:0-3/target0:0:0/0:0:0:0/block/sda",
+        "/sys/class/block/sdb": f"{root}/platform/host3/session1/target3:0:0/3:0:0:0/block/sdb",
+        "/sys/class/block/sdc": f"{root}/pci0000:00/host4/target4:0:0/4:0:0:0/block/sdc",
+        "/sys/class/nvme/nvme0": f"{root}/virtual/nvme-fabrics/ctl/nvme0",
+        "/sys/class/nvme/nvme1": f"{root}/pci0000:00/0000:00:01.0/nvme/nvme1",
+    }
+    files = {f"{links['/sys/class/nvme/nvme0']}/transport": "tcp\n"}
+    files[f"{links['/sys/class/nvme/nvme1']}/transport"] = "pcie\n"
+    for name in ("sda", "sdb", "sdc"):
+        path = links[f"/sys/class/block/{name}"]
+        files[f"{path}/size"] = "60062500\n"
+        links[f"{path}/device"] = "../.."
+    assert await disk_names(FakeMachine(files=files, links=links)) == ("nvme1", "sdc")
+
+
 async def test_all_disks_are_claimed_unless_some_are_named() -> None:
     pack = load_pack("storage")
     claim = await pack.claim(pack.parse({}), server(), Bus())

@@ -219,7 +219,7 @@ def test_an_emulated_ata_disk_answers_smart_and_is_asked() -> None:
 def test_a_usb_stick_and_an_empty_card_reader() -> None:
     shelf = DiskShelf()
     shelf.usb("sda", exits(1, smartctl.not_opened()))
-    shelf.sata("sdb", None, sectors=0, removable="1")
+    shelf.usb("sdb", None, sectors=0)
     section = collected(shelf.machine())
     assert [(one.id, one.transport, one.removable) for one in section.disks] == [("sda", "usb", True)]
     assert section.problems == ()
@@ -375,6 +375,16 @@ def test_nvme_drives_of_a_tri_mode_adapter_are_disks_and_no_volumes() -> None:
     shelf.scsi_disk("sda", failing, parent=host, address="0:2:0:0", vendor="NVMe", model="SAMSUNG MZQL2")
     (disk,) = collected(shelf.machine()).disks
     assert (disk.raid_volume, disk.smart_status_passed, disk.health_unread) == (False, False, None)
+
+
+def test_volumes_of_a_storage_network_are_another_machines() -> None:
+    shelf = DiskShelf()
+    fibre = f"{shelf.host(1, 'qla2xxx', pci='0000:81:00.0')}/rport-1:0-3"
+    shelf.scsi_disk("sda", None, parent=fibre, address="1:0:0:0", vendor="NETAPP", model="LUN C-Mode")
+    internet = "/sys/devices/platform/host3/session1"
+    shelf.scsi_disk("sdb", None, parent=internet, address="3:0:0:0", vendor="PURE", model="FlashArray")
+    section = collected(shelf.machine())
+    assert (section.disks, section.problems) == ((), ())
 
 
 def test_arrays_of_the_kernel() -> None:

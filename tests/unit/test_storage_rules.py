@@ -560,7 +560,8 @@ def test_disks_without_room() -> None:
 def test_a_disk_that_knows_its_size_and_that_the_kernel_cannot_use_has_no_room() -> None:
     shelf = DiskShelf()
     shelf.sata("sda", smartctl.hdd(), sectors=0)
-    assert names(of_shelf(shelf)) == [("no-capacity", "Critical")]
+    shelf.sata("sdb", smartctl.hdd(serial="in a hot-plug bay"), sectors=0, removable="1")
+    assert names(of_shelf(shelf)) == [("no-capacity", "Critical")] * 2
 
 
 def test_a_disk_out_of_an_array_with_blocks_that_the_kernel_does_not_know() -> None:

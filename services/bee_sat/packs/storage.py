@@ -22,6 +22,8 @@ from bee_sat.steps import Looks, Plan, Step
 # Block devices that are not disks, and parts of disks that have an entry of their own.
 _NO_DISK = re.compile(r"(loop|ram|zram|dm-|md|nbd|sr|fd|mtdblock|nvme|rbd|drbd)\d*|mmcblk\d+(boot\d+|rpmb)")
 _USB = re.compile(r"/usb\d+/")
+# Over Fibre Channel or iSCSI, as NVMe over a network is: another machine's, which the audit leaves out too.
+_REMOTE = re.compile(r"/(?:rport-[\d:-]+|session\d+)/")
 _CONTROLLER = re.compile(r"nvme\d+")
 HIDDEN = "disk/behind-controllers"
 
@@ -102,14 +104,19 @@ async def disk_names(machine: Machine) -> tuple[str, ...]:
 
     A reader on USB without a medium is none, like the floppy disk that a BMC offers to every machine.
     """
-    controllers = await machine.list_folder("/sys/class/nvme")
+    controllers = await machine.read_entries("/sys/class/nvme", files=("transport",))
     blocks = await machine.read_entries("/sys/class/block", files=("size", "removable"), links=("device",))
     return (
-        *(name for name in controllers if _CONTROLLER.fullmatch(name)),
+        *(
+            entry.name
+            for entry in controllers
+            if _CONTROLLER.fullmatch(entry.name) and entry.text("transport") in (None, "pcie")
+        ),
         *(
             entry.name
             for entry in blocks
             if "device" in entry.links and not _NO_DISK.match(entry.name) and entry.name.isalnum()
+            if not _REMOTE.search(entry.real_path)
             if entry.integer("size") or not (entry.integer("removable") and _USB.search(entry.real_path))
         ),
     )

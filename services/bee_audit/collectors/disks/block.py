@@ -34,13 +34,15 @@ Kind: TypeAlias = Literal["nvme", "ssd", "hdd", "emmc"]
 
 
 def disk_of(entry: Entry, kernel: Kernel) -> Disk | None:
-    """The disk, None for a reader without a medium."""
+    """The disk, None for a reader without a medium: those are on USB, and what some kernels call removable
+    elsewhere is a disk in a hot-plug bay.
+    """
     sectors = entry.integer("size")
     removable = bool(entry.integer("removable"))
-    if removable and not sectors:
+    transport = _transport(entry)
+    if removable and not sectors and transport in ("usb", None):
         return None
     properties = kernel.udev.get(entry.name, {})
-    transport = _transport(entry)
     vendor, model = clean(entry.text("device/vendor") or ""), clean(entry.text("device/model") or "")
     if vendor == "ATA" or re.fullmatch(r"0x[0-9a-f]+", vendor or ""):
         vendor = None  # the SCSI layer's name for it, or a number of the virtio bus

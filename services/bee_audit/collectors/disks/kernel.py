@@ -27,6 +27,8 @@ _PHY_FILES = ("negotiated_linkrate", "maximum_linkrate", "maximum_linkrate_hw")
 _NO_DISK = re.compile(
     r"(?:loop|ram|zram|dm-|md|sr|fd|nbd|rbd|drbd|zd|bcache|ublkb|mtdblock|pmem|dasd)\d|mmcblk\d+(?:boot\d|rpmb)"
 )
+# Volumes of a storage network, over Fibre Channel or iSCSI: the disks below them are another machine's.
+_REMOTE = re.compile(r"/(?:rport-[\d:-]+|session\d+)/")
 _PCI_ADDRESS = re.compile(r"/([0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7])(?=/)")
 _SCSI_ADDRESS = re.compile(r"/(\d+):(\d+):(\d+):(\d+)(?=/|$)")
 _GBIT = re.compile(r"([\d.]+) Gbit")
@@ -52,7 +54,7 @@ class Kernel(msgspec.Struct, frozen=True):
             entry
             for entry in self.blocks
             if not _NO_DISK.match(entry.name) and not entry.name.startswith("nvme")
-            if "/devices/virtual/" not in entry.real_path
+            if "/devices/virtual/" not in entry.real_path and not _REMOTE.search(entry.real_path)
         )
 
     @property
