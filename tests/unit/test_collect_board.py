@@ -62,6 +62,25 @@ async def test_what_nobody_filled_in_is_absent() -> None:
     assert section.baseboards[0].serial == "VM147S018307" and section.baseboards[0].version is None
 
 
+@pytest.mark.parametrize(
+    "filler",
+    ["12345678", "0123456789", "0x00000000", "0xFFFFFFFF", "Type2 - Board Version", "Unspecified", "TBD"],
+)
+async def test_a_placeholder_is_nobodys_serial_number(filler: str) -> None:
+    firmware = Firmware()
+    firmware.system(serial=filler)
+    section = await board.collect(FakeMachine(files=firmware.files()))
+    assert section is not None and section.system and section.system.serial is None
+
+
+@pytest.mark.parametrize("serial", ["1", "12345679", "S12345678", "0x00000001", "J70FG53"])
+async def test_a_short_or_plain_serial_number_is_one(serial: str) -> None:
+    firmware = Firmware()
+    firmware.system(serial=serial)
+    section = await board.collect(FakeMachine(files=firmware.files()))
+    assert section is not None and section.system and section.system.serial == serial
+
+
 async def test_a_machine_without_smbios_has_no_board() -> None:
     assert await board.collect(FakeMachine()) is None
     assert await memory.collect(FakeMachine()) is None

@@ -398,6 +398,7 @@ async def test_a_module_that_firmware_found_and_does_not_use() -> None:
         {"serial": "A1_SerNum0", "part": "Array1_PartNumber0"},
         {"serial": "00000000", "part": "M321R8GA0BB0-CQKZJ"},
         {"serial": "NO DIMM", "part": "NO DIMM"},
+        {"serial": "12345678", "part": "PART-NUMBER-1"},
         {"serial": "[Empty]", "part": "ModulePartNumber00"},
     ],
 )

@@ -23,13 +23,16 @@ _WORDS = frozenset(
         *("chassisversion", "chassismanufacturer", "sku", "systemsku", "skunumber", "productname", "product"),
         *("type1productconfigid", "type1sku0", "type2boardserialnumber", "xx", "x"),
         *("assettagnum", "sernum", "bankempty", "dimmempty", "outofspec", "reserved", "other"),
+        *("unspecified", "unknow", "notpopulated", "notassigned", "notsettable", "slotempty", "tbd"),
+        *("boardversion", "baseboardversion", "type2boardversion"),
+        *("boardassettag", "baseboardassettag", "chassisassettag", "systemassettag", "type2boardassettag"),
         *("dummy", "redacted", "boardserialnumber", "productserialnumber", "productversion"),
     )
 )
 # Cut to the width of its field at any place: "To be filled by O.E.".
 _BEGINNING = "tobefilled"
-# Somebody counted: 0123456789, 123456789ABCDEF, 9876543210. A longer text with a run in it may be a real one.
-_RUN = re.compile(r"^0*(?:1234567890*|9876543210?)+(?:abcdef)?$")
+# Somebody counted: 12345678, 0123456789, 123456789ABCDEF, 9876543210. A longer text with a run in it may be a real one.
+_RUN = re.compile(r"^0*(?:12345678(?:90*)?|9876543210?)+(?:abcdef)?$")
 # Placeholders of AMI and Phoenix that count the slots: A1_SerNum0, Array1_PartNumber3, ModulePartNumber00.
 _COUNTED = re.compile(
     r"^(?:(?:a|array|dimm)\d+)?(?:module)?(?:manufacturer|sernum|serialnumber|assettag|assettagnum|partnumber|asset)\d*$"
@@ -43,5 +46,6 @@ def genuine(text: str | None) -> str | None:
     letters = "".join(filter(str.isalnum, text)).lower()
     if letters in _WORDS or letters.startswith(_BEGINNING) or _COUNTED.match(letters) or _RUN.match(letters):
         return None
-    # One character over and over: zeros, F, x, dots and spaces alone.
+    # One character over and over: zeros, F, x, dots and spaces alone; so too as a number, 0x00000000.
+    letters = letters.removeprefix("0x")
     return text if len(set(letters)) > 1 or (letters.isdigit() and letters.strip("0")) else None
