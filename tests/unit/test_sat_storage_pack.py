@@ -416,6 +416,13 @@ async def test_disks_are_what_the_kernel_shows_as_one() -> None:
     assert await disk_names(server()) == ("nvme0", "mmcblk0", "sda", "sdb")
 
 
+async def test_persistent_memory_is_no_disk() -> None:
+    """The kernel shows it as a block device with a device below; the audit knows it as memory."""
+    links = {f"/sys/class/block/{name}/device": "../.." for name in ("pmem0", "sda")}
+    files = {f"/sys/class/block/{name}/size": "1" for name in ("pmem0", "sda")}
+    assert await disk_names(FakeMachine(files=files, links=links)) == ("sda",)
+
+
 async def test_a_reader_without_a_medium_is_no_disk_to_test() -> None:
     shown = {
         "sda": ("ata1/host0", "7501476528\n", "0\n"),

@@ -20,7 +20,9 @@ from bee_sat.packs.self_test import self_test_step
 from bee_sat.steps import Looks, Plan, Step
 
 # Block devices that are not disks, and parts of disks that have an entry of their own.
-_NO_DISK = re.compile(r"(loop|ram|zram|dm-|md|nbd|sr|fd|mtdblock|nvme|rbd|drbd)\d*|mmcblk\d+(boot\d+|rpmb)")
+_NO_DISK = re.compile(
+    r"(loop|ram|zram|dm-|md|nbd|sr|fd|mtdblock|nvme|rbd|drbd|zd|bcache|ublkb|pmem|dasd)\d|mmcblk\d+(boot\d+|rpmb)"
+)
 _USB = re.compile(r"/usb\d+/")
 # Over Fibre Channel or iSCSI, as NVMe over a network is: another machine's, which the audit leaves out too.
 _REMOTE = re.compile(r"/(?:rport-[\d:-]+|session\d+)/")
