@@ -31,7 +31,8 @@ _WORDS = frozenset(
 )
 # Cut to the width of its field at any place: "To be filled by O.E.".
 _BEGINNING = "tobefilled"
-# Somebody counted: 12345678, 0123456789, 123456789ABCDEF, 9876543210. A longer text with a run in it may be a real one.
+# Somebody counted: 12345678, 0123456789, 123456789ABCDEF, 9876543210. A longer text with a run in it
+# may be a real one.
 _RUN = re.compile(r"^0*(?:12345678(?:90*)?|9876543210?)+(?:abcdef)?$")
 # Placeholders of AMI and Phoenix that count the slots: A1_SerNum0, Array1_PartNumber3, ModulePartNumber00.
 _COUNTED = re.compile(

@@ -18,23 +18,26 @@ class SlotPlace(NamedTuple):
     channel: str
 
 
-# The word channel in full: P0_Node0_Channel2_Dimm0, NODE 1 CHANNEL B, Controller0-ChannelA-DIMM1, CPU0_C1D0
+# The word channel, in full or not: P0_Node0_Channel2_Dimm0, NODE 1 CHANNEL B, Controller0-ChannelA-DIMM1,
+# CPU0_CH1_DIMM0, CPU0_MC1_CHA_D0, CPU0_C1D0
 _STATED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"^_?(?:(?P<socket>(?:P|CPU|PROC|SOCKET|NODE)[ _#]?\d+)[ _/-]*)?"
         r"(?:(?:NODE|CONTROLLER|IMC|MC)[ _#]?(?P<unit>\d+)[ _/-]*)?"
-        r"CHAN(?:NEL)?[ _#-]?(?P<channel>[A-Z]|\d+)(?:[ _/-]*(?:DIMM|SLOT)[ _#-]?\d+)?$",
+        r"CH(?:AN(?:NEL)?)?[ _#-]?(?P<channel>[A-Z]|\d+)(?:[ _/-]*(?:DIMM|SLOT|D)[ _#-]?\d+)?$",
         r"^(?P<socket>(?:P|CPU|PROC)\d+)[ _-]C(?P<channel>\d+)D\d+$",
     )
 )
-# The letter on the board: P1-DIMMA1, CPU0_DIMM_B2, DIMM_P0_A0, DDR4_A1; on older boards last: P1-DIMM1A.
+# The letter on the board: P1-DIMMA1, CPU0_DIMM_B2, DIMM_P0_A0, DDR4_A1, CPU0_A0; on older boards last:
+# P1-DIMM1A.
 # The place in a channel is 0 to 3: a higher number counts slots, and its letter is then no channel.
 _PRINTED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         r"^(?:(?P<socket>(?:P|CPU|PROC|SOCKET)[ _#]?\d+)[ _-]*)?"
         r"(?:DIMM|DDR\d)[ _-]*(?P<channel>[A-P])[ _-]?[0-3]$",
+        r"^(?P<socket>(?:P|CPU)\d+)[ _-](?P<channel>[A-P])[0-3]$",
         r"^DIMM[ _-](?P<socket>(?:P|CPU)\d+)[ _-](?P<channel>[A-P])[ _-]?[0-3]$",
         r"^(?:(?P<socket>(?:P|CPU|PROC)[ _#]?\d+)[ _-]*)?DIMM[ _-]?[1-3](?P<channel>[A-P])$",
     )
