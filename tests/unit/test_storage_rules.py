@@ -583,6 +583,20 @@ def test_a_namespace_that_the_kernel_cannot_use() -> None:
     assert finding.message.endswith("gives no size: nvme0n2.")
 
 
+@pytest.mark.parametrize(
+    ("state", "string", "expected"),
+    [
+        (0x0021, "Disabled, NOT FROZEN [SEC1]", []),
+        (0x0029, "Disabled, frozen [SEC2]", []),
+        (0x0123, "ENABLED, PW level MAX, not locked, not frozen [SEC5]", []),
+        (0x0027, "ENABLED, PW level HIGH, **LOCKED** [SEC4]", [("locked", "Warning")]),
+    ],
+)
+def test_a_disk_that_somebody_locked(state: int, string: str, expected: list[tuple[str, str]]) -> None:
+    security = {"state": state, "string": string, "enabled": bool(state & 2)}
+    assert names(of_sata(smartctl.hdd(ata_security=security))) == expected
+
+
 def test_disks_that_take_no_writes() -> None:
     shelf = DiskShelf()
     shelf.sata("sda", smartctl.ssd(), attributes={"ro": "1"})

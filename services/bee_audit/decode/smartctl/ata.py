@@ -145,6 +145,7 @@ def health(document: JsonValue) -> AtaHealth | None:
         pending_defects=document.at("ata_pending_defects_log", "count").integer(),
         link_crc_failures=_link_crc_failures(document),
         error_log_entries=errors.first("extended", "summary").at("count").integer(),
+        locked=_locked(document),
     )
     return found if found != AtaHealth() else None
 
@@ -155,6 +156,12 @@ def _link_crc_failures(document: JsonValue) -> int | None:
         if row.at("id").integer() == 1:
             return row.at("value").integer()
     return None
+
+
+def _locked(document: JsonValue) -> bool | None:
+    """By its security status, word 128 of ACS-4's IDENTIFY DEVICE data: bit 1 enabled, bit 2 locked."""
+    status = document.at("ata_security", "state").integer(high=0xFFFF)
+    return status & 0b110 == 0b110 if status is not None else None
 
 
 def self_tests(document: JsonValue) -> SelfTestLog | None:

@@ -248,6 +248,19 @@ def read_only(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
             )
 
 
+def locked(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Its self-tests pass in this state too (ACS-4, Security feature set), and nothing else tells of it."""
+    for disk in disks(hardware):
+        if disk.ata is not None and disk.ata.locked:
+            yield finding(
+                disk,
+                "locked",
+                "Warning",
+                "is locked by an ATA password: it can neither be read nor written",
+                "Have its owner unlock or erase it (`hdparm --security-unlock`, `--security-erase`).",
+            )
+
+
 RULES = (
     smart_failed,
     drive_warning,
@@ -257,4 +270,5 @@ RULES = (
     offline,
     no_capacity,
     read_only,
+    locked,
 )
