@@ -73,6 +73,19 @@ def test_without_the_extended_space_the_first_chain_is_whole() -> None:
     assert config.express is not None and config.aer is None
 
 
+@pytest.mark.parametrize("status", [0xC0010000, 0x40010000])
+def test_an_adapter_of_pci_x_2_has_the_extended_space_too(status: int) -> None:
+    serial = "11-22-33-44-55-66-77-88"
+    data = bytearray(4096)
+    data[0:8] = b"\xe4\x14\x48\x16\x06\x00\x10\x00"
+    data[0x34] = 0x50
+    data[0x50:0x58] = b"\x07\x00\x00\x00" + status.to_bytes(4, "little")
+    data[0x100:0x10C] = b"\x03\x00\x01\x00" + bytes.fromhex(serial.replace("-", ""))[::-1]
+    assert decode_pci_config(bytes(data)).serial_number == serial
+    data[0x57] = 0x03  # 133 MHz: behind the first 256 bytes is whatever the bus returns
+    assert decode_pci_config(bytes(data)).serial_number is None
+
+
 def test_a_device_that_has_fallen_off_the_bus_does_not_answer() -> None:
     config = decode_pci_config(b"\xff" * 4096)
     assert not config.answers and config.capabilities is None

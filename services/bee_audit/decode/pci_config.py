@@ -1,6 +1,6 @@
 """PCI configuration space: 64, 256 or 4096 bytes of a device, as sysfs and lspci show them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -167,8 +167,7 @@ def _capabilities(
             elif entry.id in _STANDARD and _STANDARD[entry.id][0] not in decoded:
                 name, decode = _STANDARD[entry.id]
                 decoded[name] = decode(standard, entry.offset, defects)
-    # Only PCI Express has space behind the first 256 bytes; elsewhere they may be an echo of the first.
-    if len(data) > EXTENDED_START and any(entry.id == _EXPRESS_ID for entry in found):
+    if len(data) > EXTENDED_START and _has_extended_space(standard, found):
         for entry in walk_extended_capabilities(data, defects):
             found.append(entry)
             if entry.id in _BLOCKS:
@@ -181,8 +180,19 @@ def _capabilities(
     return {"capabilities": tuple(found), **decoded}
 
 
+def _has_extended_space(data: bytes, found: Sequence[Capability]) -> bool:
+    """PCI Express has it, and PCI-X 2.0 in its mode 2; elsewhere the bytes behind may be an echo of the first."""
+    return any(
+        entry.id == _EXPRESS_ID
+        or (entry.id == _PCI_X_ID and data[entry.offset + 7 : entry.offset + 8] >= _PCI_X_MODE_2)
+        for entry in found
+    )
+
+
 Decode = Callable[[bytes, int, list[str]], Any]
 _SUBSYSTEM_ID = 0x0D
+_PCI_X_ID = 0x07
+_PCI_X_MODE_2 = b"\x40"  # the top bits of its status: 266 or 533 MHz
 _EXPRESS_ID = 0x10
 _STANDARD: Mapping[int, tuple[str, Decode]] = {
     0x01: ("power_management", decode_power_management),
