@@ -181,7 +181,7 @@ def _capabilities(
 
 
 def _has_extended_space(data: bytes, found: Sequence[Capability]) -> bool:
-    """PCI Express has it, and PCI-X 2.0 in its mode 2; elsewhere the bytes behind may be an echo of the first."""
+    """PCI Express has it, and PCI-X 2.0 in its mode 2; elsewhere those bytes may be an echo of the first."""
     return any(
         entry.id == _EXPRESS_ID
         or (entry.id == _PCI_X_ID and data[entry.offset + 7 : entry.offset + 8] >= _PCI_X_MODE_2)
