@@ -12,6 +12,7 @@ from bee_machine.controls.nvme import (
     GET_LOG_PAGE,
     HEALTH_LOG,
     IDENTIFY,
+    SANITIZE_LOG,
     SELF_TEST_LOG,
     AdminCommand,
     describe_status,
@@ -31,6 +32,7 @@ def controller_page(
     critical_kelvin: int = 358,
     total_bytes: int = 3840755982336,
     endurance_groups: bool = False,
+    sanitize: bool = True,
 ) -> bytes:
     page = bytearray(PAGE_BYTES)
     struct.pack_into("<HH", page, 0, 0x144D, 0x144D)
@@ -44,6 +46,7 @@ def controller_page(
     struct.pack_into("<HH", page, 266, warning_kelvin, critical_kelvin)
     page[280:296] = total_bytes.to_bytes(16, "little")
     struct.pack_into("<H", page, 316, 75)
+    struct.pack_into("<I", page, 328, 0b110 if sanitize else 0)
     struct.pack_into("<I", page, 516, 32)
     return bytes(page)
 
@@ -109,6 +112,10 @@ def self_test_page(*entries: bytes, running: int = 0, percent: int = 0) -> bytes
     return bytes((running, percent, 0, 0)) + b"".join(rows)
 
 
+def sanitize_page(status: int, *, progress: int = 0xFFFF) -> bytes:
+    return struct.pack("<HH", progress, status).ljust(512, b"\0")
+
+
 @dataclass
 class NvmeDrive:
     """``refuse``: log pages that it does not have. ``error``: the errno of every command."""
@@ -119,6 +126,7 @@ class NvmeDrive:
     errors: bytes = b""
     firmware: bytes = field(default_factory=lambda: firmware_page("GDC5602Q"))
     self_tests: bytes = field(default_factory=self_test_page)
+    sanitize: bytes = field(default_factory=lambda: sanitize_page(0x101))
     refuse: tuple[int, ...] = ()
     error: int | None = None
     commands: list[AdminCommand] = field(default_factory=list)
@@ -146,6 +154,7 @@ class NvmeDrive:
             HEALTH_LOG: self.health,
             FIRMWARE_LOG: self.firmware,
             SELF_TEST_LOG: self.self_tests,
+            SANITIZE_LOG: self.sanitize,
         }
         if number in self.refuse or number not in pages:
             raise ControlError(errno.EIO, describe_status(INVALID_LOG_PAGE))

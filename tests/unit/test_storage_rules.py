@@ -23,7 +23,14 @@ from bee_bus.documents.storage import (
 from bee_machine import ToolHung
 from lab import smartctl
 from lab.disks import AHCI_3_GBPS, DiskShelf, exits
-from lab.nvme_drive import NvmeDrive, controller_page, health_page, self_test_entry, self_test_page
+from lab.nvme_drive import (
+    NvmeDrive,
+    controller_page,
+    health_page,
+    sanitize_page,
+    self_test_entry,
+    self_test_page,
+)
 
 LIMITS = built_in()
 
@@ -445,6 +452,23 @@ def test_an_old_failure_counts_until_an_extended_test_has_passed() -> None:
 def test_tests_that_were_aborted_or_are_running_are_no_failures() -> None:
     rows = [smartctl.ata_test(1, status, 9) for status in (0xF9, 0x19, 0x29, 0x00)]
     assert of_sata(smartctl.hdd(ata_smart_self_test_log=smartctl.ata_log(*rows))) == []
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        (sanitize_page(0), []),  # never
+        (sanitize_page(0x109), []),  # done, one pass of overwriting
+        (sanitize_page(4), []),  # done, and nothing deallocated
+        (sanitize_page(2, progress=0x4000), [("sanitize-running", "Warning")]),
+        (sanitize_page(3), [("sanitize-failed", "Critical")]),
+        (b"\xff" * 512, []),
+    ],
+)
+def test_a_drive_that_erases_itself(page: bytes, expected: list[tuple[str, str]]) -> None:
+    assert names(of_nvme(NvmeDrive(sanitize=page))) == expected
+    never = NvmeDrive(controller_page(sanitize=False), sanitize=page)
+    assert of_nvme(never) == []
 
 
 def test_a_failed_self_test_of_nvme() -> None:

@@ -129,4 +129,4 @@ class AtaHealth(Document):
     interface_crc_errors: int | None = None
     link_crc_failures: int | None = None  # commands that failed by it, since the counters were last reset
     error_log_entries: int | None = None
-    locked: bool | None = None  # by a password (ACS-4, Security): it is neither read nor written until it is given
+    locked: bool | None = None  # by a password (ACS-4 Security), without which it is neither read nor written

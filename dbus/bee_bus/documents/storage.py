@@ -85,6 +85,7 @@ class Disk(Document):
     self_tests: SelfTestLog | None = None
     nvme_errors: tuple[NvmeError, ...] = ()
     firmware_slots: tuple[FirmwareSlot, ...] = ()
+    sanitize: Literal["running", "failed"] | None = None  # of an NVMe drive
 
 
 class RaidDrive(Document):

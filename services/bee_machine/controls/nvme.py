@@ -22,8 +22,8 @@ GET_FEATURES: Final = 0x0A
 # NVMe 2.0 fig. 138. Log pages are named one by one: reading some of the others changes the drive (07h may
 # start a telemetry capture, 0Dh opens a reporting context, 04h is cleared by being read).
 ALLOWED_OPCODES: Final = frozenset({GET_LOG_PAGE, IDENTIFY, GET_FEATURES})
-ERROR_LOG, HEALTH_LOG, FIRMWARE_LOG, SELF_TEST_LOG = 0x01, 0x02, 0x03, 0x06
-ALLOWED_LOGS: Final = frozenset({ERROR_LOG, HEALTH_LOG, FIRMWARE_LOG, SELF_TEST_LOG})
+ERROR_LOG, HEALTH_LOG, FIRMWARE_LOG, SELF_TEST_LOG, SANITIZE_LOG = 0x01, 0x02, 0x03, 0x06, 0x81
+ALLOWED_LOGS: Final = frozenset({ERROR_LOG, HEALTH_LOG, FIRMWARE_LOG, SELF_TEST_LOG, SANITIZE_LOG})
 
 ALL_NAMESPACES: Final = 0xFFFFFFFF
 MAXIMUM_DATA_BYTES: Final = 64 << 10

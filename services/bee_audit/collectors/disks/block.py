@@ -87,8 +87,8 @@ def with_report(disk: Disk, report: SmartReport) -> Disk:
     if rotation == 0 and report.protocol == "SCSI":
         kind = disk.kind or kind  # smartctl prints 0 for "not reported" too, which the kernel tells apart
     transport = report.transport if disk.transport in (None, "scsi") else disk.transport
-    # What the kernel gives no size it cannot use, however large the disk says that it is; blocks of 520 bytes,
-    # which it takes for 512 then, are a reason (drivers/scsi/sd.c, sd_read_capacity).
+    # What the kernel gives no size it cannot use, however large the disk says that it is; blocks of 520
+    # bytes, which it takes for 512 then, are a reason (drivers/scsi/sd.c, sd_read_capacity).
     unusable = disk.state == "running" and disk.size_bytes is None
     return msgspec.structs.replace(
         disk,

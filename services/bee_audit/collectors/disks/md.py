@@ -20,8 +20,8 @@ async def read_arrays(machine: Machine, kernel: Kernel) -> tuple[MdArray, ...]:
 
 
 def _container(array: Entry) -> str | None:
-    """The disks of a firmware's RAID (Intel's, DDF) as a whole are "inactive" and have no level: their arrays,
-    whose metadata is "external:/md127/0", have them.
+    """The disks of a firmware's RAID (Intel's, DDF) as a whole are "inactive" and have no level: the arrays
+    on them, whose metadata is "external:/md127/0", have one.
     """
     metadata = array.text("metadata_version") or ""
     return "container" if metadata.startswith("external:") and "/" not in metadata else None

@@ -22,6 +22,7 @@ from bee_audit.decode.nvme import (
     ERROR_ENTRY_BYTES,
     FIRMWARE_BYTES,
     HEALTH_BYTES,
+    SANITIZE_BYTES,
     SELF_TEST_BYTES,
     NvmeController,
     decode_controller,
@@ -29,6 +30,7 @@ from bee_audit.decode.nvme import (
     decode_firmware_slots,
     decode_health,
     decode_namespace,
+    decode_sanitize,
     decode_self_tests,
 )
 from bee_bus.documents.storage import Disk, Namespace
@@ -38,6 +40,7 @@ from bee_machine.controls.nvme import (
     FIRMWARE_LOG,
     HEALTH_LOG,
     OPERATION,
+    SANITIZE_LOG,
     SELF_TEST_LOG,
     AdminCommand,
     get_log_page,
@@ -177,6 +180,9 @@ async def _with_optional_pages(disk: Disk, controller: NvmeController) -> Disk:
     tests = None
     if controller.self_test_supported:
         tests = await _ask_or_none(get_log_page(SELF_TEST_LOG, SELF_TEST_BYTES))
+    sanitize = None
+    if controller.sanitize_supported:
+        sanitize = await _ask_or_none(get_log_page(SANITIZE_LOG, SANITIZE_BYTES))
     log = _decoded(decode_self_tests, tests)
     if log is not None:
         log = msgspec.structs.replace(log, extended_minutes=controller.extended_self_test_minutes)
@@ -185,6 +191,7 @@ async def _with_optional_pages(disk: Disk, controller: NvmeController) -> Disk:
         namespaces=tuple([await _with_use(space) for space in disk.namespaces]),
         nvme_errors=_decoded(decode_errors, errors) or (),
         firmware_slots=_decoded(decode_firmware_slots, firmware) or (),
+        sanitize=_decoded(decode_sanitize, sanitize),
         self_tests=log,
     )
 

@@ -13,10 +13,12 @@ from bee_audit.decode.nvme.identify import (
 from bee_audit.decode.nvme.logs import (
     ERROR_ENTRY_BYTES,
     FIRMWARE_BYTES,
+    SANITIZE_BYTES,
     SELF_TEST_BYTES,
     SELF_TEST_KINDS,
     decode_errors,
     decode_firmware_slots,
+    decode_sanitize,
     decode_self_tests,
     self_test_result,
 )
@@ -26,6 +28,7 @@ __all__ = [
     "ERROR_ENTRY_BYTES",
     "FIRMWARE_BYTES",
     "HEALTH_BYTES",
+    "SANITIZE_BYTES",
     "SELF_TEST_BYTES",
     "SELF_TEST_KINDS",
     "NvmeController",
@@ -35,6 +38,7 @@ __all__ = [
     "decode_firmware_slots",
     "decode_health",
     "decode_namespace",
+    "decode_sanitize",
     "decode_self_tests",
     "self_test_result",
     "warning_names",

@@ -31,10 +31,13 @@ _CONTROLLER = Struct(  # fig. 275
     "unallocated_bytes" / Int128ul,
     Seek(316),
     "extended_self_test_minutes" / Int16ul,
+    Seek(328),
+    "sanitize_capabilities" / Int32ul,
     Seek(516),
     "namespaces" / Int32ul,
 )
 _SELF_TEST_SUPPORTED = 1 << 4  # of the optional admin commands
+_SANITIZE_KINDS = 0b111  # of the sanitize capabilities
 _ENDURANCE_GROUPS = 1 << 4  # of the controller's attributes
 
 _LBA_FORMAT = Struct("metadata_bytes" / Int16ul, "data_shift" / Int8ul, "performance" / Int8ul)
@@ -64,6 +67,7 @@ class NvmeController(msgspec.Struct, frozen=True):
     error_log_entries: int
     self_test_supported: bool
     endurance_groups: bool
+    sanitize_supported: bool
     extended_self_test_minutes: int | None
     namespaces: int
 
@@ -85,6 +89,7 @@ def decode_controller(data: bytes) -> NvmeController:
         error_log_entries=page.error_log_entries + 1,
         self_test_supported=bool(page.optional_admin_commands & _SELF_TEST_SUPPORTED),
         endurance_groups=bool(page.attributes & _ENDURANCE_GROUPS),
+        sanitize_supported=bool(page.sanitize_capabilities & _SANITIZE_KINDS),
         extended_self_test_minutes=page.extended_self_test_minutes or None,
         namespaces=page.namespaces,
     )

@@ -1,7 +1,7 @@
-"""Error Information (01h), Firmware Slot Information (03h) and Device Self-test (06h)."""
+"""Error Information (01h), Firmware Slot Information (03h), Device Self-test (06h), Sanitize Status (81h)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from construct import Array, Bytes, Int8ul, Int16ul, Int32ul, Int64ul, Padding, Struct
 
@@ -12,6 +12,7 @@ from bee_bus.documents.disk_health import FirmwareSlot, NvmeError, SelfTest, Sel
 ERROR_ENTRY_BYTES = 64
 FIRMWARE_BYTES = 512
 SELF_TEST_BYTES = 564
+SANITIZE_BYTES = 512
 
 _ERROR_ENTRY = Struct(  # fig. 206
     "number" / Int64ul,
@@ -38,6 +39,8 @@ _SELF_TEST = Struct(  # fig. 212
 _SELF_TEST_LOG = Struct(  # fig. 211
     "operation" / Int8ul, "completion" / Int8ul, Padding(2), "results" / Array(20, _SELF_TEST)
 )
+_SANITIZE = Struct("progress" / Int16ul, "status" / Int16ul)
+_SANITIZE_STATES: Mapping[int, Literal["running", "failed"]] = {2: "running", 3: "failed"}
 SELF_TEST_KINDS: Mapping[int, str] = {1: "short", 2: "extended", 0xE: "vendor"}
 _SELF_TEST_RESULTS: Mapping[int, tuple[str, str]] = {
     0x0: ("passed", "completed without error"),
@@ -98,6 +101,12 @@ def decode_self_tests(data: bytes) -> SelfTestLog:
         running_percent_done=page.completion & 0x7F if operation else None,
         results=tuple(_self_test(entry) for entry in page.results if _is_used(entry)),
     )
+
+
+def decode_sanitize(data: bytes) -> Literal["running", "failed"] | None:
+    """Sanitize Status (81h), 512 bytes: how erasing itself goes or went wrong, None when neither."""
+    page = parse(_SANITIZE, data, "Sanitize Status log", may_be_empty=True)
+    return _SANITIZE_STATES.get(page.status & 0x7)
 
 
 def _is_used(entry: Any) -> bool:

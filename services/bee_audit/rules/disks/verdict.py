@@ -243,8 +243,8 @@ def read_only(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
                 "read-only",
                 "Warning",
                 "takes no writes: the kernel shows it as write-protected",
-                "A worn-out SSD protects itself so, or somebody did it (`hdparm -r`, `nvme id-ns`): replace it "
-                "if the protection cannot be lifted.",
+                "A worn-out SSD protects itself so, or somebody did it (`hdparm -r`, `nvme id-ns`): replace "
+                "it if the protection cannot be lifted.",
             )
 
 
@@ -261,6 +261,32 @@ def locked(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
             )
 
 
+def sanitizing(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """A drive refuses to be read and written meanwhile, and after a failure until that is lifted (NVMe 2.0,
+    Sanitize Operations); by its health log it is well.
+    """
+    for disk in disks(hardware):
+        if disk.sanitize == "failed":
+            yield finding(
+                disk,
+                "sanitize-failed",
+                "Critical",
+                "failed to erase itself (sanitize): what it held may still be there, and it may refuse to be "
+                "read and written",
+                f"Run `nvme sanitize` on {disk.name} again; replace it if that fails too.",
+                value=disk.sanitize,
+            )
+        elif disk.sanitize == "running":
+            yield finding(
+                disk,
+                "sanitize-running",
+                "Warning",
+                "is erasing itself (sanitize), and can neither be read nor written until that ends",
+                f"Wait for its end (`nvme sanitize-log {disk.name}`) and audit again.",
+                value=disk.sanitize,
+            )
+
+
 RULES = (
     smart_failed,
     drive_warning,
@@ -271,4 +297,5 @@ RULES = (
     no_capacity,
     read_only,
     locked,
+    sanitizing,
 )
