@@ -407,12 +407,24 @@ async def test_the_fillers_of_empty_slots_name_no_module(words: dict[str, str]) 
     assert "memory.module-not-used" not in {finding.rule for finding in found}
 
 
-async def test_a_module_of_unknown_size() -> None:
-    found = await judge(with_dimm(4, size_code=0xFFFF))
+@pytest.mark.parametrize("code", [0xFFFF, 0x8000])
+async def test_a_module_of_unknown_size(code: int) -> None:
+    """Or of 0 KiB, which no module has."""
+    found = await judge(with_dimm(4, size_code=code))
     assert ("memory.size-unknown", "Warning", "memory/P1-DIMME1") in said(found)
 
 
 # -- what the kernel has --
+
+
+@pytest.mark.parametrize("use", [0, 1, 2, 3])
+async def test_an_array_of_no_stated_use_is_judged_as_any_other(use: int) -> None:
+    server = TwoSockets(memory_array={"slots": 16, "use": use}, memory_bytes=15 * 64 * GIB)
+    server.dimms[5] |= {"part": "MTC40F2046S1RC48BA1"}
+    assert sorted(said(await judge(server))) == [
+        ("memory.mixed", "Warning", "memory/P1-DIMMF1"),
+        ("memory.not-seen", "Critical", "memory"),
+    ]
 
 
 async def test_a_module_that_the_kernel_does_not_see() -> None:

@@ -15,6 +15,8 @@ from bee_bus.documents.memory import Dimm, EdacDimm, MemoryArray, MemoryControll
 from bee_machine import Machine
 
 BLOCKS = "/sys/devices/system/memory"
+# Arrays of memory that the processors do not work in (SMBIOS 3.7 §7.17.2); 0, which is none, is met too.
+_OTHER_USES = ("Video Memory", "Flash Memory", "Non-volatile RAM", "Cache Memory")
 _FILES = ("/proc/meminfo", "/proc/uptime", f"{BLOCKS}/block_size_bytes")
 
 
@@ -75,7 +77,7 @@ def _installed(slots: Sequence[Dimm], smbios: Smbios) -> int:
     counted = {
         f"array{index}"
         for index, array in enumerate(smbios.memory_arrays)
-        if array.use in (None, "System Memory", "Unknown", "Other") and array.location != "CXL Add-on Card"
+        if array.use not in _OTHER_USES and array.location != "CXL Add-on Card"
     }
     found = [slot for slot in slots if slot.array in counted or slot.array is None]
     optane = [slot for slot in found if (slot.technology or "").startswith("Intel Optane")]

@@ -41,7 +41,7 @@ def not_used(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
 def unknown_size(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """A module whose size the firmware could not tell."""
     for slot in fitted(hardware):
-        if slot.size_bytes is None:
+        if not slot.size_bytes:
             yield Finding(
                 rule="memory.size-unknown",
                 severity="Warning",

@@ -10,8 +10,8 @@ GIB = 1 << 30
 _NOT_MODULES = ("Logical non-volatile device", "HBM", "HBM2", "HBM3")
 _PERSISTENT = ("NVDIMM", "Intel Optane")
 _MADE_UP = re.compile(r"qemu|vmware|microsoft", re.IGNORECASE)
-# The uses of arrays that the processors work in; the others are video, cache and non-volatile memory.
-_SYSTEM_USES = (None, "System Memory", "Unknown", "Other")
+# The uses of arrays that the processors do not work in. What the firmware names no use of is system memory.
+_OTHER_USES = ("Video Memory", "Flash Memory", "Non-volatile RAM", "Cache Memory")
 
 
 def fitted(hardware: Hardware) -> list[Dimm]:
@@ -55,7 +55,7 @@ def _arrays_aside(hardware: Hardware) -> set[str]:
     return {
         array.id
         for array in (hardware.memory.arrays if hardware.memory else ())
-        if array.use not in _SYSTEM_USES or array.location == "CXL Add-on Card"
+        if array.use in _OTHER_USES or array.location == "CXL Add-on Card"
     }
 
 
