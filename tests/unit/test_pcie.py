@@ -229,6 +229,13 @@ async def test_a_gpu_at_gen3_of_gen5_is_not_called_idle() -> None:
     assert found == [("pcie.link-speed", "Warning", "pcie/0000:3b:00.0")]
 
 
+async def test_a_gpu_that_fell_from_gen5_to_gen3_is_not_called_idle_either() -> None:
+    """It ran at Gen5 when the machine came up: that proves nothing of what the link does now."""
+    fallen = replace(GEN5, speed=8.0)
+    found = await judged(port("0000:3a:01.0", 0x3B, link=fallen), gpu(link=fallen))
+    assert found == [("pcie.link-speed", "Unknown", "pcie/0000:3b:00.0")]
+
+
 async def test_the_switch_inside_a_gpu_idles_with_it() -> None:
     idle = Link(speed=2.5, width=16, max_speed=16.0, max_width=16)
     inside = Device(

@@ -208,10 +208,15 @@ def _slow(device: PcieDevice, link: PcieLink, current: float, ability: float) ->
 
 
 def _idle_gpu(link: PcieLink, current: float, ability: float) -> tuple[Severity, str, str] | None:
-    """None when the link has run at its full speed once: what it does now is saving power."""
+    """None when the link has run at its full speed once and saves power now, at one of the lowest speeds.
+
+    One that ran at its full speed and is at a speed in between now may have fallen back on errors.
+    """
     equalized = link.equalized_gtps
     if equalized is not None and equalized >= ability >= EQUALIZED_FROM_GTPS:
-        return None
+        if current <= IDLE_GTPS:
+            return None
+        return "Unknown", "; it did so once, and an idle GPU goes further down than this", UNDER_LOAD
     if current > IDLE_GTPS:
         reason = ", and this is no speed that an idle GPU chooses"
         return "Warning", reason, f"{UNDER_LOAD} If the speed stays: {RESEAT[0].lower()}{RESEAT[1:]}"
