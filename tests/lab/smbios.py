@@ -146,6 +146,7 @@ class Firmware:
         speed: int = 2000,
         caches: tuple[int, int, int] = (0xFFFF, 0xFFFF, 0xFFFF),
         manufacturer: str = "Intel(R) Corporation",
+        kind: int = 3,
         upgrade: int = 0x3F,
         socket_type: str = "",
         length: int = 0x32,
@@ -157,7 +158,7 @@ class Firmware:
             "<BBBB8sBBHHHBBHHHBBBBBBHHHHHH",
             *(
                 1,
-                3,
+                kind,
                 family,
                 2,
                 processor_id,

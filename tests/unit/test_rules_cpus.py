@@ -32,6 +32,20 @@ async def test_a_processor_that_failed_its_self_test() -> None:
     assert found[0].value == "Disabled By BIOS" and "CPU-SN" in found[0].where
 
 
+async def test_a_processor_that_failed_where_the_firmware_names_no_kind_of_processor() -> None:
+    for kind in (0, 2):
+        server = TwoSockets(
+            processors=[{"socket": "CPU1", "kind": kind}, {"socket": "CPU2", "kind": kind, "status": 0x43}],
+            cores=[56],
+        )
+        assert said(await judge(server)) == [("cpus.disabled", "Critical", "cpus/CPU2")]
+
+
+async def test_a_co_processor_is_none_that_the_kernel_could_run() -> None:
+    more = [{"socket": "BMC", "kind": 1}, {"socket": "GPU", "kind": 6}, {"socket": "x87", "kind": 4}]
+    assert await judge(TwoSockets(processors=[{"socket": "CPU1"}, {"socket": "CPU2"}, *more])) == []
+
+
 async def test_a_processor_that_somebody_switched_off() -> None:
     server = TwoSockets(processors=[{"socket": "CPU1"}, {"socket": "CPU2", "status": 0x42}], cores=[56])
     assert said(await judge(server)) == [("cpus.disabled", "Warning", "cpus/CPU2")]

@@ -11,6 +11,7 @@ from bee_bus.documents.cpus import Cpu, CpuCache, CpuPackage, CpusSection
 from bee_machine import Machine
 
 _LISTS = ("present", "online", "offline", "smt/control")
+_CO_PROCESSORS = ("Math Processor", "DSP Processor", "Video Processor")
 _VIRTUALIZATION = {"vmx": "VT-x", "svm": "AMD-V"}
 
 
@@ -48,8 +49,10 @@ async def collect(machine: Machine) -> CpusSection | None:
 def _sockets(smbios: Smbios | None, packages: Sequence[CpuPackage]) -> tuple[Cpu, ...]:
     if smbios is None:
         return tuple(_from_kernel(package) for package in packages)
-    # A co-processor of a BMC or a GPU has no socket that the kernel could run.
-    processors = [cpu for cpu in smbios.processors if cpu.processor_type in (None, "Central Processor")]
+    # A co-processor of a BMC or a GPU has no socket that the kernel could run. Where the firmware calls none
+    # a central processor, it does not know the word.
+    central = [cpu for cpu in smbios.processors if cpu.processor_type in (None, "Central Processor")]
+    processors = central or [cpu for cpu in smbios.processors if cpu.processor_type not in _CO_PROCESSORS]
     names = distinct([genuine(cpu.socket_designation) for cpu in processors], [None] * len(processors), "CPU")
     running = _matched(processors, packages)
     caches = {cache.handle: cache for cache in smbios.caches}
