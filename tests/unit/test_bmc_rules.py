@@ -250,6 +250,14 @@ class TestEvents:
 
         assert finding.value == 300
 
+    async def test_of_correctable_errors_are_counted_by_module_whatever_else_the_maker_logs(self) -> None:
+        """Its second byte is the rank, the third the module."""
+        errors = [Event(MEMORY, 0, 2, data=(rank % 4, 0x1A), codes=(2, 2)) for rank in range(12)]
+
+        (finding,) = await log_findings(*errors)
+
+        assert (finding.rule, finding.value) == ("bmc.sel-correctable", 12)
+
     async def test_of_a_fault_that_a_sensor_shows_now_say_so(self) -> None:
         machine = bmc()
         status = machine.sensor("PS1 Status")

@@ -9,7 +9,7 @@ from bee_audit.collectors.ipmi_sensors import SensorFacts
 from bee_audit.decode.ipmi_names import sensor_type_name
 from bee_audit.decode.ipmi_states import State, discrete_state, threshold_event
 from bee_audit.decode.sdr import THRESHOLDS, Owner, SensorRecord
-from bee_audit.decode.sel import SelEntry, time_text
+from bee_audit.decode.sel import MAKERS_OWN, SelEntry, time_text
 from bee_audit.decode.sel_details import detail, ranked
 from bee_bus.documents.bmc import SelEvent, SelOccurrence
 
@@ -62,9 +62,7 @@ class Events:
             entry = logged.entry
             state = self._state(entry)
             if entry.asserted and (state.severity or state.correctable):
-                text = detail(entry, self._records.get(entry.sensor))
-                # Readings differ from time to time, the rest of the detail says which part it is.
-                part = None if entry.event_type == _THRESHOLD else text
+                part = self._part(entry, state)
                 key = (entry.sensor, entry.sensor_type, entry.event_type, entry.offset, part)
                 groups[key].append(logged)
         by_weight = sorted(
@@ -74,6 +72,16 @@ class Events:
         )
         kept = sorted(by_weight[:EVENTS_KEPT], key=lambda group: group[-1].place, reverse=True)
         return tuple(self._event(group) for group in kept)
+
+    def _part(self, entry: SelEntry, state: State) -> str | int | None:
+        """Which part the event is of, as far as its data tells."""
+        if entry.event_type == _THRESHOLD:
+            return None  # a reading, which differs from time to time
+        if state.correctable and MAKERS_OWN in entry.codes:
+            return entry.data[
+                1
+            ]  # makers put ranks and counts in the other: each would begin a count of its own
+        return detail(entry, self._records.get(entry.sensor))
 
     def _event(self, group: list["_Logged"]) -> SelEvent:
         newest = group[-1].entry
