@@ -257,6 +257,8 @@ class TestEvents:
         (finding,) = await log_findings(*errors)
 
         assert (finding.rule, finding.value) == ("bmc.sel-correctable", 12)
+        buses = [Event(PCIE, 7, 2, data=(bus % 4, 0), codes=(2, 2)) for bus in range(12)]
+        assert not await log_findings(*buses)
 
     async def test_of_a_fault_that_a_sensor_shows_now_say_so(self) -> None:
         machine = bmc()

@@ -37,6 +37,7 @@ _MOMENTARY = {
 _STATE_TYPES = range(0x03, 0x06)  # "asserted", "predicted", "exceeded": of a processor, that is its IERR line
 _STATE_IS_MOMENTARY = (0x07, 0x0C, 0x13)
 _THRESHOLD, _SPECIFIC = 0x01, 0x6F
+_MEMORY = 0x0C
 
 
 class Events:
@@ -77,10 +78,8 @@ class Events:
         """Which part the event is of, as far as its data tells."""
         if entry.event_type == _THRESHOLD:
             return None  # a reading, which differs from time to time
-        if state.correctable and MAKERS_OWN in entry.codes:
-            return entry.data[
-                1
-            ]  # makers put ranks and counts in the other: each would begin a count of its own
+        if state.correctable and entry.sensor_type == _MEMORY and MAKERS_OWN in entry.codes:
+            return entry.data[1]  # the module; in the other are ranks and counts, each a count of its own
         return detail(entry, self._records.get(entry.sensor))
 
     def _event(self, group: list["_Logged"]) -> SelEvent:
