@@ -1,7 +1,7 @@
 """One audit: collect all sections side by side, judge them, and put it all in one snapshot.
 
 Collectors and rules are most of what this program has to load. They are loaded by the first audit, while
-devices answer: the service is on the bus before, and who asked for it gets on with its own start.
+devices are found and answer: the service is on the bus before, and who asked for it gets on with its start.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
@@ -27,7 +28,7 @@ from bee_bus.documents.audit import (
 )
 from bee_bus.documents.base import Section
 from bee_bus.version import VERSION
-from bee_machine import Machine
+from bee_machine import Machine, ToolError, ToolMissing
 from bee_machine.threads import in_thread
 
 if TYPE_CHECKING:
@@ -40,9 +41,12 @@ OnProgress: TypeAlias = Callable[[str, str], None]
 
 
 class Collector(msgspec.Struct, frozen=True):
+    """``module``: what ``collect`` has to load first, "" for nothing."""
+
     section: str
     collect: Collect
     deadline_seconds: float
+    module: str = ""
 
 
 _modules: dict[str, ModuleType] = {}
@@ -64,12 +68,13 @@ async def _loaded(name: str) -> ModuleType:
 def _collector(section: str, deadline_seconds: float) -> Collector:
     """The collector that the module of this name has."""
 
+    name = f"bee_audit.collectors.{section}"
+
     async def collect(machine: Machine) -> Section | None:
-        module = await _loaded(f"bee_audit.collectors.{section}")
-        found: Section | None = await module.collect(machine)
+        found: Section | None = await (await _loaded(name)).collect(machine)
         return found
 
-    return Collector(section, collect, deadline_seconds)
+    return Collector(section, collect, deadline_seconds, name)
 
 
 # A deadline is for the whole section, above those of its single tools, so that one of them that hangs costs
@@ -88,6 +93,8 @@ COLLECTORS = (
     _collector("gpus", 60),
 )
 RULES = "bee_audit.rules.judge"
+# Of a server that has just been switched on, disks behind a large adapter are the last to be there.
+DEVICES_DEADLINE_SECONDS = 120
 FIRMWARE = "firmware"  # made of the other sections
 SECTIONS = (*(collector.section for collector in COLLECTORS), FIRMWARE)
 
@@ -117,8 +124,17 @@ async def run_audit(
     collectors = [one for one in COLLECTORS if FIRMWARE in wanted or one.section in wanted]
     # Those that wait longest for their devices begin; the rules are loaded while they do.
     collectors.sort(key=lambda one: one.deadline_seconds, reverse=True)
-    outcomes, _ = await asyncio.gather(
-        asyncio.gather(*(_collect(one, machine, on_progress) for one in collectors)), _loaded(RULES)
+    devices = asyncio.ensure_future(_await_devices(machine))
+
+    async def collect(one: Collector) -> tuple[CollectorRun, Section | None]:
+        if one.module:
+            with suppress(Exception):  # what cannot be loaded is told of by the section that needs it
+                await _loaded(one.module)
+        await devices
+        return await _collect(one, machine, on_progress)
+
+    outcomes, unfound, _ = await asyncio.gather(
+        asyncio.gather(*map(collect, collectors)), devices, _loaded(RULES)
     )
     await machine.close()
     runs = tuple(run for run, _ in sorted(outcomes, key=lambda outcome: SECTIONS.index(outcome[0].name)))
@@ -140,7 +156,8 @@ async def run_audit(
 
     thresholds, complaints = await _thresholds(machine, limits)
     source, compared = await _compared(machine, hardware, runs, expected)
-    findings = [*evidence_findings(hardware, runs, complaints), *judge(hardware, thresholds), *compared]
+    unseen = evidence_findings(hardware, runs, complaints, unfound)
+    findings = [*unseen, *judge(hardware, thresholds), *compared]
     now = started_at or datetime.now(UTC)
     return Snapshot(
         schema_version=SCHEMA_VERSION,
@@ -159,6 +176,26 @@ async def run_audit(
 
 
 _NOT_JUDGED = Summary(verdict="Unknown", failure_count=0, warning_count=0, unknown_count=0, findings=())
+
+
+async def _await_devices(machine: Machine) -> str:
+    """Wait until udev has loaded the drivers of all devices: one that comes later would not be missed.
+
+    What kept it from that, "" for nothing.
+    """
+    patience = f"--timeout={DEVICES_DEADLINE_SECONDS}"
+    try:
+        waited = await machine.run(
+            "udevadm", "settle", patience, deadline_seconds=DEVICES_DEADLINE_SECONDS + 5
+        )
+    except ToolMissing:
+        return ""
+    except ToolError as error:
+        return str(error)
+    # Where no udev runs (a container), it fails at once.
+    if waited.exit_code and waited.duration_seconds >= DEVICES_DEADLINE_SECONDS:
+        return f"after {DEVICES_DEADLINE_SECONDS} s their drivers were still being loaded"
+    return ""
 
 
 async def _collect(

@@ -218,6 +218,7 @@ class RunInterface(Interface, xml="org.bee.Audit1.Run"):
             ended = sum(state not in ("waiting", "running") for state in states.values())
             job.report(step=", ".join(running) or "judging", progress=ended / len(states))
 
+        job.report(step="waiting for the drivers of all devices")
         return on_progress
 
     def offer(self, name: str, file: IO[bytes]) -> None:

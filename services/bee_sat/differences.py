@@ -14,7 +14,7 @@ NOT_SEEN = (
     "Look at the log of the service that was asked (journalctl -u bee-auditd -u bee-gpud), and run again."
 )
 # Of these the sections' own states and problems are compared, sentence by sentence.
-ABOUT_READING = ("audit.section-failed", "audit.no-source", "audit.partly-read")
+ABOUT_READING = ("audit.section-failed", "audit.no-source", "audit.partly-read", "audit.devices-late")
 # No pack loads these: what could not be seen of them decides nothing.
 _BESIDE = ("network",)
 _READ = ("ok", "absent", "partial")

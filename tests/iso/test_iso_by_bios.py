@@ -61,6 +61,20 @@ def test_the_initramfs_holds_what_a_medium_needs_and_little_else(by_bios: LiveSe
     assert media | {"isofs", "udf", "vfat", "exfat", "squashfs", "overlay", "loop"} <= modules
     assert {"e1000e", "igb", "ixgbe", "i40e", "ice", "bnxt_en", "mlx5_core", "tg3", "virtio_net"} <= modules
     assert not {"i915", "nouveau", "radeon", "btrfs", "xfs", "lpfc", "qla2xxx"} & modules
+    assert "scripts/init-top/udev" in listed.split()
+
+
+def test_a_shorter_announcement_of_devices_leaves_none_out(by_bios: LiveServer) -> None:
+    """Against that of Debian's own unit, which announces drivers, modules and each block of memory as well."""
+    nodes = "find /dev -type b -o -type c -o -type l"
+    listed = f"cut -d ' ' -f 1 /proc/modules; {nodes}"
+    before = by_bios.run(f"udevadm settle; {listed}").stdout.split()
+    by_bios.run("udevadm trigger --type=all --action=add --settle", deadline_seconds=300)
+    after = by_bios.run(listed).stdout.split()
+    assert "/dev/ipmi0" in before
+    # The characters on a screen (vcs(4)) by a number, which is what none of the others is.
+    assert {one for one in after if not one.startswith("/dev/char/7:")} <= set(before)
+    assert by_bios.fetch("/sys/module/block/parameters/events_dfl_poll_msecs").split() == [b"2000"]
 
 
 def values(text: str) -> Mapping[str, str]:

@@ -19,8 +19,8 @@ from bee_bus.documents.cpus import CpusSection
 from bee_bus.documents.memory import MemorySection
 from bee_bus.documents.storage import Disk, StorageSection
 from bee_bus.errors import InvalidOption
-from bee_machine import Machine
-from lab.machine import FakeMachine
+from bee_machine import Machine, ToolHung, ToolResult
+from lab.machine import FakeMachine, ToolAnswer
 
 Collect = Callable[[Machine], Awaitable[Section | None]]
 NOTHING = Hardware(
@@ -168,6 +168,51 @@ async def test_a_site_file_that_is_broken_is_a_finding(monkeypatch: pytest.Monke
     machine = FakeMachine(files={"/etc/bee/thresholds.toml": "[storage"})
     snapshot = await run_audit(machine, sections=[])
     assert [one.rule for one in snapshot.hardware.summary.findings] == ["audit.site-thresholds"]
+
+
+class Starting(FakeMachine):
+    """A machine whose disk is there when udev has settled."""
+
+    found = False
+
+    async def run(self, *argv: str, deadline_seconds: float, output_limit_bytes: int = 0) -> ToolResult:
+        assert argv[:2] == ("udevadm", "settle")
+        await asyncio.sleep(0.05)
+        self.found = True
+        return ToolResult(argv, 0, b"", b"", 0.05)
+
+
+async def test_an_audit_right_after_power_on_waits_until_the_disks_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def disks(machine: Machine) -> Section:
+        assert isinstance(machine, Starting)
+        return StorageSection(disks=(Disk(id="sda", kind="hdd"),) if machine.found else ())
+
+    monkeypatch.setattr(audit, "COLLECTORS", (Collector("storage", disks, 0.02),))
+    snapshot = await run_audit(Starting(), sections=["storage"])
+    assert snapshot.hardware.storage is not None
+    assert [disk.id for disk in snapshot.hardware.storage.disks] == ["sda"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "rules"),
+    [
+        (ToolResult(("udevadm",), 1, b"", b"Timed out", 120.02), ["audit.devices-late"]),
+        (ToolHung("udevadm settle did not end within 125 s"), ["audit.devices-late"]),
+        # A container: nobody is there who could be asked.
+        (ToolResult(("udevadm",), 1, b"", b"Failed to connect to udev daemon", 0.01), []),
+        (ToolResult(("udevadm",), 0, b"", b"", 14.0), []),
+    ],
+)
+async def test_a_driver_that_hangs_leaves_the_machine_unproven(
+    monkeypatch: pytest.MonkeyPatch, answer: ToolAnswer, rules: list[str]
+) -> None:
+    monkeypatch.setattr(audit, "COLLECTORS", ())
+    snapshot = await run_audit(FakeMachine(tools={"udevadm settle *": answer}), sections=[])
+    summary = snapshot.hardware.summary
+    assert [one.rule for one in summary.findings] == rules
+    assert summary.verdict == ("Unknown" if rules else "OK")
 
 
 WORN = StorageSection(disks=(Disk(id="nvme0", kind="nvme", percentage_used=85),))

@@ -16,12 +16,20 @@ PROBLEMS_SHOWN = 20  # per section
 
 
 def evidence_findings(
-    hardware: Hardware, runs: Sequence[CollectorRun], complaints: Iterable[str] = ()
+    hardware: Hardware, runs: Sequence[CollectorRun], complaints: Iterable[str] = (), unfound: str = ""
 ) -> Iterator[Finding]:
     """Findings of severity Unknown, for sections that failed, were read in part, or have no source at all.
 
-    ``complaints``: what is wrong with the site's threshold file.
+    ``complaints``: what is wrong with the site's threshold file. ``unfound``: why devices may be missing.
     """
+    if unfound:
+        yield _unseen(
+            "audit.devices-late",
+            "audit",
+            f"Devices of this machine may be missing here: {unfound}",
+            "A driver may hang: look at the kernel's log (journalctl -k) and udev's (journalctl -u "
+            "systemd-udevd), and audit again when `udevadm settle` returns.",
+        )
     for run in runs:
         if run.status in ("error", "timeout"):
             message = f"The section {run.name} could not be read: {run.error}"
