@@ -483,6 +483,56 @@ async def test_a_module_that_is_gone_from_a_numbered_slot() -> None:
     )
 
 
+def four_controllers(*sizes_gib: int) -> dict[str, str | bytes | OSError]:
+    """Of a processor with two channels on each."""
+    files: dict[str, str | bytes | OSError] = {}
+    for number, size in enumerate(sizes_gib):
+        files |= edac_controller(number)
+        for channel in range(2):
+            label = f"CPU_SrcID#0_MC#{number}_Chan#{channel}_DIMM#0"
+            files |= edac_dimm(number, channel, label, size_mib=min(64, max(0, size - 64 * channel)) << 10)
+    return files
+
+
+async def test_a_module_that_is_gone_from_a_numbered_slot_of_the_only_processor() -> None:
+    server = numbered_slots()
+    server.processors, server.cores, server.dimms = [{"socket": "CPU1"}], [56], server.dimms[:8]
+    server.files = four_controllers(128, 128, 128, 128)
+    assert await judge(server) == []
+    server.dimms[5] |= EMPTY
+    server.files = four_controllers(128, 128, 64, 128)
+    found = await judge(server)
+    assert said(found) == [("memory.controllers-differ", "Warning", "memory")]
+    assert found[0].where == "mc2 Intel_10nm Socket#0 IMC#0"
+    assert found[0].message == (
+        "1 of 4 memory controllers has less memory than the others: 64 GiB and 128 GiB"
+    )
+
+
+async def test_a_module_that_is_gone_is_said_once_by_what_knows_its_place_best() -> None:
+    server = numbered_slots()
+    server.dimms[9] |= EMPTY
+    server.node_memory = [512 * GIB, 448 * GIB]
+    server.files = four_controllers(128, 64, 128, 128)
+    assert said(await judge(server)) == [("memory.controllers-differ", "Warning", "memory")]
+
+
+@pytest.mark.parametrize("sizes", [(128, 0, 128, 0), (64, 64)])
+async def test_controllers_that_have_nothing_or_the_same(sizes: tuple[int, ...]) -> None:
+    server = numbered_slots()
+    server.files = four_controllers(*sizes)
+    assert await judge(server) == []
+
+
+async def test_the_controllers_of_stacks_in_the_package_are_unlike_the_others() -> None:
+    server = numbered_slots()
+    server.files = four_controllers(128, 128, 16)
+    for name in server.files:
+        if "mc2" in name and name.endswith("dimm_mem_type"):
+            server.files[name] = "High-bandwidth-memory-Gen2\n"
+    assert await judge(server) == []
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -96,6 +96,46 @@ def _not_counted(hardware: Hardware) -> int:
     return max(0, min(beside, sum(node.memory_bytes or 0 for node in nodes if not node.cpus)))
 
 
+def uneven_controllers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """Memory controllers with different amounts of memory, as their EDAC driver counts it.
+
+    Where the slots are just numbered, a module that the firmware no longer lists is missed here or nowhere.
+    A controller without any is left out, as is what the stacks in a package have of their own.
+    """
+    section = hardware.memory
+    if section is None or (hardware.cpus and hardware.cpus.virtual_machine) or _channels(hardware):
+        return
+    limit = thresholds["memory.missing_share_of_dimm"]
+    kinds: dict[frozenset[str | None], dict[str, list[int]]] = defaultdict(dict)
+    for controller in section.controllers:
+        dimms = [dimm for dimm in controller.dimms if dimm.size_bytes]
+        if dimms:
+            name = f"{controller.id} {controller.name or ''}".strip()
+            kinds[frozenset(dimm.type for dimm in dimms)][name] = [dimm.size_bytes or 0 for dimm in dimms]
+    for kind in kinds.values():
+        totals = {name: sum(sizes) for name, sizes in kind.items()}
+        least, most = min(totals.values()), max(totals.values())
+        if most - least >= thresholds.number(limit.name) * min(min(sizes) for sizes in kind.values()):
+            few = [name for name, total in totals.items() if total < most]
+            yield Finding(
+                rule="memory.controllers-differ",
+                severity="Warning",
+                component="memory",
+                where=", ".join(few),
+                message=(
+                    f"{len(few)} of {len(totals)} memory controllers {'has' if len(few) == 1 else 'have'}"
+                    " less memory than the others:"
+                    f" {listed(size_in_words(total) for total in sorted(set(totals.values())))}"
+                ),
+                next_step=(
+                    "Compare with the order and the board's population rules. If the same modules are fitted"
+                    " for each, one is not used: read the BMC's event log, and reseat it."
+                ),
+                value=most - least,
+                threshold=limit,
+            )
+
+
 def uneven_processors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Processors with different amounts of memory, as the kernel finds them in its NUMA nodes.
 
@@ -104,6 +144,8 @@ def uneven_processors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Fi
     cpus = hardware.cpus
     if cpus is None or cpus.virtual_machine or _channels(hardware):
         return
+    if any(True for _ in uneven_controllers(hardware, thresholds)):
+        return  # which says it more exactly
     amounts = {node.node: node.memory_bytes or 0 for node in cpus.numa_nodes}
     owned = [node for package in cpus.packages for node in package.numa_nodes]
     if len(set(owned)) < len(owned):
@@ -236,6 +278,7 @@ RULES: tuple[Rule, ...] = (
     not_used,
     unknown_size,
     not_seen,
+    uneven_controllers,
     uneven_processors,
     empty_channels,
     unbalanced,
