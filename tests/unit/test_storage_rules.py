@@ -439,6 +439,14 @@ def test_the_newest_self_test_counts() -> None:
     assert "first at block 4711" in finding.message
 
 
+def test_the_hour_of_a_self_test_begins_anew_on_a_disk_that_is_old() -> None:
+    failed = smartctl.ata_log(smartctl.ata_test(1, 0x79, 300))
+    old = smartctl.hdd(ata_smart_self_test_log=failed, power_on_time={"hours": 65_900})
+    young = smartctl.hdd(ata_smart_self_test_log=failed, power_on_time={"hours": 65_800})
+    assert "(short at 300 or 65836 h: read failure" in of_sata(old)[0].message
+    assert "(short at 300 h: read failure" in of_sata(young)[0].message
+
+
 def test_an_old_failure_counts_until_an_extended_test_has_passed() -> None:
     failed, short, extended = (
         smartctl.ata_test(kind, status, 9) for kind, status in ((2, 0x79), (1, 0), (2, 0))

@@ -12,6 +12,7 @@ from bee_bus.documents.storage import Disk
 # smartctl's words for the status 3 and 4 of a background scan (SBC-4, log page 15h); the others are
 # the host's doing, or a pause.
 _SCAN_ERRORS = ("halted due to fatal error", "halted due to a vendor specific pattern of error")
+_AGES = 1 << 16  # hours that a self-test log of ATA or SCSI tells apart
 
 
 def self_test_failed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
@@ -26,7 +27,7 @@ def self_test_failed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Fin
                 disk,
                 "self-test-failed",
                 "Critical",
-                f"failed its newest self-test ({_told(completed[0])})",
+                f"failed its newest self-test ({_told(disk, completed[0])})",
                 REPLACE,
                 value=completed[0].description,
             )
@@ -35,7 +36,7 @@ def self_test_failed(hardware: Hardware, thresholds: Thresholds) -> Iterator[Fin
                 disk,
                 "self-test-failed-before",
                 "Warning",
-                f"failed a self-test ({_told(failure)}), and no extended test has passed since",
+                f"failed a self-test ({_told(disk, failure)}), and no extended test has passed since",
                 "Run an extended self-test; replace it if that fails.",
                 value=failure.description,
             )
@@ -50,10 +51,18 @@ def _standing_failure(completed: list[SelfTest]) -> SelfTest | None:
     return None
 
 
-def _told(test: SelfTest) -> str:
-    age = f" at {test.power_on_hours} h" if test.power_on_hours is not None else ""
+def _told(disk: Disk, test: SelfTest) -> str:
+    hours = test.power_on_hours
+    age = f" at {_ages(disk, hours)} h" if hours is not None else ""
     place = f", first at block {test.first_error_lba}" if test.first_error_lba is not None else ""
     return f"{test.kind}{age}: {test.description}{place}"
+
+
+def _ages(disk: Disk, hours: int) -> str:
+    """The ages at which it may have been: ATA and SCSI count them in 16 bits, so that they begin anew."""
+    first_again = hours + _AGES
+    oldest = disk.power_on_hours if disk.nvme is None and disk.power_on_hours is not None else hours
+    return " or ".join(map(str, (hours, *range(first_again, oldest + 1, _AGES))))
 
 
 def background_scan_halted(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
