@@ -407,8 +407,16 @@ async def test_a_device_that_fell_off_the_bus_is_critical() -> None:
 
 
 async def test_a_suspended_device_is_not_called_lost() -> None:
-    asleep = replace(gpu(), lost=True, power_state="D3cold")
+    asleep = replace(gpu(), lost=True, power_state="D3cold", extra={"power/runtime_status": "suspended\n"})
     assert await judged(port("0000:3a:01.0", 0x3B, link=GEN5), asleep) == []
+
+
+@pytest.mark.parametrize("status", ["active\n", "error\n", "unsupported\n", ""])
+async def test_a_dead_device_that_the_kernel_says_is_in_d3cold_is_lost(status: str) -> None:
+    """Its driver was loaded again: "unable to change power state from D3cold to D0, device inaccessible"."""
+    dead = replace(nvme(), lost=True, power_state="D3cold", extra={"power/runtime_status": status})
+    found = await judged(port("0000:3a:01.0", 0x3B, link=GEN4_X4), dead)
+    assert found == [("pcie.device-lost", "Critical", "pcie/0000:3b:00.0")]
 
 
 async def test_a_network_card_without_a_driver_is_unknown() -> None:

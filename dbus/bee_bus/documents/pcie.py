@@ -86,7 +86,8 @@ class PcieDevice(Document):
     device_serial_number: str | None = None  # the capability of this name: an EUI-64
     driver: str | None = None
     numa_node: int | None = None
-    power_state: str | None = None  # "D0" to "D3cold"
+    power_state: str | None = None  # "D0" to "D3cold", which the kernel says of lost devices too
+    runtime_status: str | None = None  # "active", "suspended": by the kernel's power management
     kind: str | None = None  # PCI Express port type, "Endpoint" or "Root Port"
     parent: str | None = None  # the bridge above
     physical_function: str | None = None  # of a virtual function: the device that it belongs to

@@ -18,7 +18,7 @@ FILES = (
     *("vendor", "device", "class", "revision", "subsystem_vendor", "subsystem_device"),
     *("current_link_speed", "current_link_width", "max_link_speed", "max_link_width"),
     *("aer_dev_correctable", "aer_dev_nonfatal", "aer_dev_fatal"),
-    *("numa_node", "power_state", "sriov_numvfs", "secondary_bus_number"),
+    *("numa_node", "power_state", "power/runtime_status", "sriov_numvfs", "secondary_bus_number"),
 )
 LINKS = ("driver", "physfn")
 
@@ -46,6 +46,7 @@ def function_of(entry: Entry, config: PciConfig | None, names: PciIds | None) ->
         driver=entry.link_name("driver"),
         numa_node=numa_node if numa_node is not None and numa_node >= 0 else None,
         power_state=entry.text("power_state"),
+        runtime_status=entry.text("power/runtime_status"),
         parent=parent if ADDRESS.fullmatch(parent) else None,
         physical_function=entry.link_name("physfn"),
         vf_count=entry.integer("sriov_numvfs") or None,

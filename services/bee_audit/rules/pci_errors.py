@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bee_audit.rules.pci_places import SUSPENDED, component, devices_of, where
+from bee_audit.rules.pci_places import component, devices_of, is_suspended, where
 from bee_audit.rules.thresholds import Thresholds
 from bee_bus.documents.audit import Finding, Hardware
 from bee_bus.documents.pcie import PcieDevice, PcieErrors
@@ -111,7 +111,7 @@ def error_status(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding
 
 def _errors(hardware: Hardware) -> Iterator[tuple[PcieDevice, PcieErrors]]:
     for device in devices_of(hardware):
-        if device.errors is not None and device.answers and device.power_state != SUSPENDED:
+        if device.errors is not None and device.answers and not is_suspended(device):
             yield device, device.errors
 
 

@@ -9,7 +9,6 @@ from bee_machine.ports import is_made_up
 
 BRIDGE = "0604"
 GPU_CLASSES = ("03", "12")  # display controllers, processing accelerators
-SUSPENDED = "D3cold"  # without power: its registers and its link say nothing
 
 
 def where(device: PcieDevice) -> str:
@@ -38,9 +37,17 @@ def lower_ends(section: PcieSection) -> Iterator[PcieDevice]:
             continue
         # A port has one link. The addresses alone do not say so: with ARI function 8 looks like a device.
         card = device.parent if device.parent in ports else device.id.rpartition(".")[0]
-        if card not in seen and device.power_state != SUSPENDED:
+        if card not in seen and not is_suspended(device):
             seen.add(card)
             yield device
+
+
+def is_suspended(device: PcieDevice) -> bool:
+    """Whether the kernel has taken its power, so that its registers and its link say nothing.
+
+    D3cold alone does not tell: the kernel writes it down of every device that it finds unreachable, too.
+    """
+    return device.power_state == "D3cold" and device.runtime_status == "suspended"
 
 
 def below_hypervisor(section: PcieSection) -> frozenset[str]:

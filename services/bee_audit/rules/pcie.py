@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bee_audit.rules import Rule
 from bee_audit.rules.pci_errors import correctable_errors, error_status, fatal_errors, nonfatal_errors
 from bee_audit.rules.pci_links import link_speed, link_width, other_end_unseen, slot_lanes, unlike_peers
-from bee_audit.rules.pci_places import SUSPENDED, component, devices_of, where
+from bee_audit.rules.pci_places import component, devices_of, is_suspended, where
 from bee_audit.rules.pci_slots import (
     card_without_link,
     onboard_not_seen,
@@ -28,7 +28,7 @@ RECOVERY = "flash recovery"
 def device_lost(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """A device that was there at boot and whose registers now read FF has fallen off the bus."""
     for device in devices_of(hardware):
-        if device.answers or device.physical_function is not None or device.power_state == SUSPENDED:
+        if device.answers or device.physical_function is not None or is_suspended(device):
             continue
         yield Finding(
             rule="pcie.device-lost",
