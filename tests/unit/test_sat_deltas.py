@@ -546,6 +546,14 @@ def test_a_disk_that_vanished_out_of_a_bay_that_can_be_opened_is_a_finding() -> 
     assert said(of_server(after, before)) == [("storage.gone", "Critical", "storage/sda")]
 
 
+def test_a_technicians_disk_on_usb_that_is_pulled_or_errs_is_not_the_machines() -> None:
+    before = changed(server(), (*SDA, "transport"), "usb")
+    after = changed(before, DISKS, lambda was: was[1:])
+    assert said(of_server(after, before)) == []
+    after = changed(before, (*SDA, "power_cycles"), by(1))
+    assert said(of_server(after, before)) == []
+
+
 def test_a_gpu_that_vanished_is_a_finding() -> None:
     assert said(of_gpus(changed(gpus(), ("gpus",), lambda was: was[1:]))) == [
         ("gpus.gone", "Critical", "gpus/0000:53:00.0")

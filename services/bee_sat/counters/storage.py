@@ -93,7 +93,8 @@ MD_READ_ERRORS = Kind(
 def readings(section: StorageSection) -> Iterator[Reading]:
     keys = _keys(section)
     for disk in section.disks:
-        yield from _disk(disk, keys[disk.id])
+        if not _is_lent(disk):
+            yield from _disk(disk, keys[disk.id])
     for controller in section.controllers:
         yield from _controller(controller)
     for array in section.arrays:
@@ -161,9 +162,7 @@ def _array(array: MdArray) -> Counting:
 def parts(section: StorageSection) -> Iterator[Part]:
     keys = _keys(section)
     for disk in section.disks:
-        # A stick, or what the BMC's viewer lends: people take them away. "Removable" is another thing: some
-        # kernels call disks in hot-plug bays so (ATA_PFLAG_EXTERNAL, drivers/ata), and those must stay.
-        if disk.transport == "usb":
+        if _is_lent(disk):
             continue
         step = "Look for it in the kernel log; reseat it, and replace it if it goes again."
         yield Part(
@@ -185,6 +184,15 @@ def parts(section: StorageSection) -> Iterator[Part]:
                 "Reseat the drive; replace it if it goes again.",
                 lister=_tool_of(controller),
             )
+
+
+def _is_lent(disk: Disk) -> bool:
+    """A stick, a technician's disk, or what the BMC's viewer lends: people take them away.
+
+    "Removable" is another thing: some kernels call disks in hot-plug bays so (ATA_PFLAG_EXTERNAL,
+    drivers/ata), and those must stay.
+    """
+    return disk.transport == "usb"
 
 
 def listers(section: StorageSection) -> frozenset[str]:
