@@ -37,6 +37,13 @@ async def test_a_full_server() -> None:
     assert [(array.id, array.error_correction) for array in section.arrays] == [("array0", "Multi-bit ECC")]
 
 
+async def test_the_processor_is_not_the_one_of_the_bmc() -> None:
+    server = TwoSockets()
+    server.processors.insert(0, {"socket": "BMC", "kind": 1, "version": "AST2600"})
+    section = await memory.collect(server.machine())
+    assert section is not None and section.processor == "Bee(R) Xeon(R) Platinum 8480+"
+
+
 async def test_an_empty_slot_says_nothing_of_a_module() -> None:
     server = TwoSockets()
     server.dimms[3] |= {"size_bytes": 0, "serial": "NO DIMM", "part": "NO DIMM", "maker": "NO DIMM"}
@@ -93,6 +100,9 @@ async def test_slots_without_any_name_are_numbered() -> None:
         ("80CE", "Samsung"),
         ("802C0000802C", "Micron"),
         ("859B", "Crucial"),
+        ("CE00", "Samsung"),
+        ("0x2C00", "Micron"),
+        ("AD00000000000000", "SK hynix"),
         ("1315", "1315"),
         ("Undefined", "SK hynix"),
     ],

@@ -64,7 +64,10 @@ def _arrays(smbios: Smbios) -> tuple[MemoryArray, ...]:
 
 
 def _processor(smbios: Smbios) -> str | None:
-    models = (genuine(cpu.version) for cpu in smbios.processors if cpu.populated)
+    """The model that the modules' speed is judged by: a co-processor of a BMC or a GPU is none."""
+    fitted = [cpu for cpu in smbios.processors if cpu.populated]
+    central = [cpu for cpu in fitted if cpu.processor_type in (None, "Central Processor")]
+    models = (genuine(cpu.version) for cpu in central or fitted)
     return next((model for model in models if model), None)
 
 

@@ -72,11 +72,14 @@ def _dimm(identity: str, device: MemoryDevice, bank: str | None, arrays: Mapping
 
 
 def _vendor(device: MemoryDevice) -> str | None:
-    """The maker's name; some firmware writes its JEDEC number instead, once or twice ("80CE000080CE")."""
+    """The maker's name; some firmware writes its JEDEC number instead, once or twice ("80CE000080CE"), or a
+    number of the first bank and zeros ("CE00", "AD00000000000000").
+    """
     stated = genuine(device.manufacturer)
-    number = re.fullmatch(r"([0-9A-F]{2})([0-9A-F]{2})(?:[0-9A-F]{8})?", stated or "")
+    number = re.fullmatch(r"(?:0x)?([0-9A-F]{2})([0-9A-F]{2})(?:[0-9A-F]{8}|0{12})?", stated or "")
     if number is not None:
-        return known_maker(int(number[1], 16), int(number[2], 16)) or stated
+        first, second = int(number[1], 16), int(number[2], 16)
+        return known_maker(first, second) or (None if second else known_maker(0, first)) or stated
     return stated or _jedec_maker(device.module_manufacturer_id)
 
 
