@@ -291,6 +291,21 @@ class TestRecords:
         assert not fru.defects
         assert fru_extent(image, 4096) < 60
 
+    @pytest.mark.parametrize("padding", [b"", b"\0\0", b"\xff" * 4])
+    def test_the_last_one_without_its_mark_at_the_very_end_of_the_memory_is_no_damage(
+        self, padding: bytes
+    ) -> None:
+        image = made.image(
+            product=made.product(0, latin("ACME")), records=made.record(0xC0, b"abc") + padding
+        )
+
+        fru = decode_fru(image)
+
+        assert (len(fru.records), fru.defects) == (1, ())
+        assert fru.areas[-1].checksum_valid
+        cut = decode_fru(made.image(records=made.record(0xC0, b"abc") + b"\xc1\x02"))
+        assert cut.defects == ("multirecord 2 lies past the end of the data",)
+
     def test_a_record_with_too_little_in_it_shows_its_bytes(self) -> None:
         fru = decode_fru(made.image(records=made.record(0x00, b"\x98\x08", last=True)))
 
