@@ -14,7 +14,7 @@ from bee_bus.documents.findings import Finding, Severity, Threshold
 from bee_bus.documents.gpus import GpuInventory
 from bee_bus.documents.sat import CounterChange
 from bee_bus.thresholds import Thresholds
-from bee_sat.counters import Kind, Reading, Seen, bmc, of_gpus, of_snapshot
+from bee_sat.counters import Kind, Reading, Seen, bmc, of_gpus, of_snapshot, storage
 from bee_sat.differences import ABOUT_READING, NOT_SEEN, gone, never_seen, new_findings, unread, was_read
 
 
@@ -47,6 +47,9 @@ def compare_snapshots(
     )
     if gpus_apart:
         new = [one for one in new if not one.component.startswith("gpus")]
+    disks = after.hardware.storage.disks if after.hardware.storage is not None else ()
+    lent = {f"storage/{disk.id}" for disk in disks if storage.is_lent(disk)}
+    new = [one for one in new if one.component not in lent]
     return Comparison((*findings, *new), tuple(_changes(*seen)))
 
 

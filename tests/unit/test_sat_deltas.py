@@ -587,6 +587,18 @@ def test_a_stick_that_was_pulled_is_nobodys_fault() -> None:
     assert of_server(server(), changed(server(), DISKS, lambda was: [*was, stick])).findings == ()
 
 
+def test_what_is_wrong_with_a_disk_that_was_plugged_in_during_the_run_is_nobodys_fault() -> None:
+    summary = (*HARDWARE, "summary", "findings")
+    told = [
+        finding("Unknown", "storage/sdz", "storage.health-unread"),
+        finding("Critical", "storage/sdz", "storage.smart-failed"),
+    ]
+    for transport, expected in (("usb", set()), ("sata", {one.rule for one in told})):
+        disk = {"id": "sdz", "transport": transport, "serial": "U1"}
+        after = changed(changed(server(), DISKS, lambda was, disk=disk: [*was, disk]), summary, told)
+        assert {one.rule for one in of_server(after).findings} == expected
+
+
 # what could not be looked at
 
 

@@ -93,7 +93,7 @@ MD_READ_ERRORS = Kind(
 def readings(section: StorageSection) -> Iterator[Reading]:
     keys = _keys(section)
     for disk in section.disks:
-        if not _is_lent(disk):
+        if not is_lent(disk):
             yield from _disk(disk, keys[disk.id])
     for controller in section.controllers:
         yield from _controller(controller)
@@ -162,7 +162,7 @@ def _array(array: MdArray) -> Counting:
 def parts(section: StorageSection) -> Iterator[Part]:
     keys = _keys(section)
     for disk in section.disks:
-        if _is_lent(disk):
+        if is_lent(disk):
             continue
         step = "Look for it in the kernel log; reseat it, and replace it if it goes again."
         yield Part(
@@ -186,7 +186,7 @@ def parts(section: StorageSection) -> Iterator[Part]:
             )
 
 
-def _is_lent(disk: Disk) -> bool:
+def is_lent(disk: Disk) -> bool:
     """A stick, a technician's disk, or what the BMC's viewer lends: people take them away.
 
     "Removable" is another thing: some kernels call disks in hot-plug bays so (ATA_PFLAG_EXTERNAL,
