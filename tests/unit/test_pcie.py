@@ -382,6 +382,14 @@ async def test_errors_that_only_the_registers_keep_are_told() -> None:
     assert [one[0] for one in await judged(bridge, fatal)] == ["pcie.error-status"]
 
 
+async def test_errors_from_before_the_kernel_are_told_beside_unsupported_requests_that_it_counted() -> None:
+    bridge = port("0000:3a:01.0", 0x3B, link=GEN4_X4)
+    probed = replace(nvme(), uncorrectable=MALFORMED_TLP, aer={"nonfatal": {"UnsupReq": 12}, "fatal": {}})
+    assert [one[0] for one in await judged(bridge, probed)] == ["pcie.error-status"]
+    counted = replace(probed, aer={"nonfatal": {"UnsupReq": 12}, "fatal": {"MalfTLP": 1}})
+    assert [one[0] for one in await judged(bridge, counted)] == ["pcie.fatal-errors"]
+
+
 async def test_a_fatal_flag_is_no_more_than_the_error_that_set_it() -> None:
     """Firmware that ranks unsupported requests as fatal, and a slot whose card was pulled as announced."""
     bridge = port("0000:3a:01.0", 0x3B, link=GEN4_X4)

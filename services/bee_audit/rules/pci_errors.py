@@ -36,7 +36,7 @@ def fatal_errors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding
 def nonfatal_errors(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Lost transactions, and apart from them requests for what is not there, of which few are normal."""
     for device, errors in _errors(hardware):
-        harmless = sum(errors.nonfatal.get(kind, 0) for kind in HARMLESS)
+        harmless = _harmless(errors)
         for count, name in (
             ((errors.nonfatal_count or 0) - harmless, "pcie.nonfatal_errors"),
             (harmless, "pcie.unsupported_requests"),
@@ -89,7 +89,7 @@ def correctable_errors(hardware: Hardware, thresholds: Thresholds) -> Iterator[F
 def error_status(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """Errors in a device's own registers that the kernel did not count, as when the firmware handles them."""
     for device, errors in _errors(hardware):
-        if errors.fatal_count or errors.nonfatal_count:
+        if errors.fatal_count or (errors.nonfatal_count or 0) > _harmless(errors):
             continue
         kinds = [kind for kind in errors.status if kind not in HARMLESS]
         # Masked and harmless errors set that flag too (PCIe 6.0 §7.5.3.5): alone it says something only
@@ -113,6 +113,11 @@ def _errors(hardware: Hardware) -> Iterator[tuple[PcieDevice, PcieErrors]]:
     for device in devices_of(hardware):
         if device.errors is not None and device.answers and not is_suspended(device):
             yield device, device.errors
+
+
+def _harmless(errors: PcieErrors) -> int:
+    """How many of the nonfatal errors are requests for what is not there."""
+    return sum(errors.nonfatal.get(kind, 0) for kind in HARMLESS)
 
 
 def _rate_name(device: PcieDevice) -> str:
