@@ -65,7 +65,7 @@ def test_the_initramfs_holds_what_a_medium_needs_and_little_else(by_bios: LiveSe
 
 
 def test_a_shorter_announcement_of_devices_leaves_none_out(by_bios: LiveServer) -> None:
-    """Against that of Debian's own unit, which announces drivers, modules and each block of memory as well."""
+    """Against that of Debian's own unit, which announces drivers, modules and blocks of memory as well."""
     nodes = "find /dev -type b -o -type c -o -type l"
     listed = f"cut -d ' ' -f 1 /proc/modules; {nodes}"
     before = by_bios.run(f"udevadm settle; {listed}").stdout.split()
