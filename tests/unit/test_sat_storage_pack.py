@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from bee_bus.client import Bus
 from bee_bus.documents.audit import Hardware, Snapshot, Summary
-from bee_bus.documents.disk_health import SelfTest, SelfTestLog
+from bee_bus.documents.disk_health import ScsiHealth, SelfTest, SelfTestLog
 from bee_bus.documents.findings import Finding
 from bee_bus.documents.sat import Completed, Errored, Outcome, Skipped
 from bee_bus.documents.storage import Disk, MdArray, RaidDrive, StorageController, StorageSection
@@ -174,6 +174,24 @@ async def test_a_disk_that_misses_a_look_while_it_tests_itself_is_looked_at_agai
     outcome, _ = await run_of(disk(), running, silent)
     assert isinstance(outcome, Errored)
     assert "cannot be read any more: smartctl did not answer" in outcome.reason
+
+
+async def test_a_sas_disk_that_was_never_tested_has_no_log_until_the_end_of_its_first_test() -> None:
+    fresh = disk(tests=SelfTestLog(), scsi=ScsiHealth(grown_defects=0))
+    after = replace(fresh, self_tests=SelfTestLog(results=(NEW,)))
+    outcome, _ = await run_of(fresh, *[snapshot(fresh)] * 10, snapshot(after))
+    assert outcome == Completed(result="pass")
+
+
+async def test_a_sas_disk_that_did_not_say_that_it_has_no_self_test() -> None:
+    fresh = disk(tests=SelfTestLog(), scsi=ScsiHealth(grown_defects=0))
+    said = "Short offline self test failed [unsupported scsi opcode]\n"
+    outcome, _ = await run_of(fresh, snapshot(fresh), programs=smartctl(4, said))
+    assert isinstance(outcome, Skipped)
+    assert "no short self-test" in outcome.reason
+    known = disk(tests=log(OLD))
+    outcome, _ = await run_of(known, snapshot(known), programs=smartctl(4, "failed [Input/output error]\n"))
+    assert isinstance(outcome, Errored)
 
 
 async def test_the_last_tenth_of_a_long_test_may_look_like_its_end() -> None:

@@ -33,6 +33,16 @@ def test_a_sata_disk() -> None:
     assert (report.smart_status_passed, report.unread, report.power_on_hours) == (True, None, 20000)
 
 
+def test_a_sas_disk_that_was_never_tested_may_have_self_tests() -> None:
+    tests = read(smartctl.sas()).self_tests
+    assert tests is not None
+    assert (tests.supported, tests.results) == (None, ())
+    # Older versions print no tests of SAS disks at all, and without -x none were asked for.
+    assert read(smartctl.sas(v7_0=True)).self_tests is None
+    asked_little = {key: value for key, value in smartctl.sas().items() if key != "scsi_error_counter_log"}
+    assert read(asked_little).self_tests is None
+
+
 def test_a_recommended_temperature_is_no_limit() -> None:
     report = read(smartctl.hdd())
     assert (report.temperature_celsius, report.temperature_warning_celsius) == (29, None)

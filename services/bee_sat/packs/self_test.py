@@ -26,6 +26,7 @@ SHORT_SECONDS_MIN = 900
 EXTENDED_SECONDS_USUAL = 48 * 3600
 ESTIMATE_TIMES = 3
 LOOKS_WITHOUT_ANSWER = 3
+LOOKS_OF_A_FIRST_TEST = 18  # a SAS disk may have no log at all until its first test has ended
 # ATA counts what remains in tenths (ACS-4 §7.48), and some disks call the last of them 0, as if it was over.
 LAST_SHARE = 8
 FULL_LOG_ROWS = 19  # the least that a full log shows: a page of ATA's extended log; NVMe and SCSI have 20
@@ -120,6 +121,8 @@ async def _test(
     context.report("starts the self-test")
     try:
         started = await context.run(Command(lines.start, deadline_seconds=START_SECONDS))
+        if started.exit_code > 0 and is_unknown(disk, started.tail):
+            return Skipped(reason=f"it has no {kind} self-test: {_last_line(started.tail)}")
         if started.exit_code < 0 or refused(lines, started.exit_code, started.tail):
             return Errored(reason=f"the self-test could not be started: {_last_line(started.tail)}")
         async with asyncio.timeout(deadline_seconds):
@@ -154,10 +157,19 @@ def refused(lines: Commands, exit_code: int, said: str) -> bool:
     return bool(exit_code & 0b111) and "has begun" not in said
 
 
+def is_unknown(disk: Disk, said: str) -> bool:
+    """Whether a disk that did not say if it has self-tests has none. A SAS disk that never made one does not
+    say; "unsupported scsi opcode" is smartctl's word for what a disk does not know (scsicmds.cpp).
+    """
+    stated = disk.self_tests is not None and disk.self_tests.supported is not None
+    return not stated and re.search(r"\[unsupported \w+", said) is not None
+
+
 async def _follow(context: StepContext, disk: Disk, watch: DiskWatch, kind: str) -> Outcome:
     """A disk that is busy with its test may miss a look, and be late with its row: it has several."""
     seen_running = 0
-    looks_left = LOOKS_WITHOUT_ANSWER
+    is_first = disk.scsi is not None and disk.self_tests is not None and not disk.self_tests.results
+    looks_left = LOOKS_OF_A_FIRST_TEST if is_first else LOOKS_WITHOUT_ANSWER
     while True:
         looks_left -= 1
         snapshot = await watch.next_look(context.bus)

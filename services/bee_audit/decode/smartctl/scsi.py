@@ -28,6 +28,7 @@ _MEDIUM_ERROR = 3  # sense key
 # that smartctl asks for, bytes from index, an element has 8.
 _FIRST_WITH_ELEMENTS = (7, 2)
 _DEFECT_BYTES = 8
+_FIRST_WITH_SELF_TESTS = (7, 3)
 _GBPS = re.compile(r"([\d.]+) Gbps")
 _PHY_COUNTERS = (
     "invalid_dword_count",
@@ -148,7 +149,7 @@ def self_tests(document: JsonValue) -> SelfTestLog | None:
         if (row := document.at(f"scsi_self_test_{index}")).is_object()
     ]
     if not rows and seconds is None:
-        return None
+        return SelfTestLog() if _had_no_test(document) else None
     results = tuple(_self_test(row) for row in rows)
     running = next((one for one in results if one.result == "running"), None)
     return SelfTestLog(
@@ -157,6 +158,14 @@ def self_tests(document: JsonValue) -> SelfTestLog | None:
         extended_minutes=-(-seconds // 60) if seconds is not None else None,
         results=results,
     )
+
+
+def _had_no_test(document: JsonValue) -> bool:
+    """smartctl leaves the whole log out, and how long a test takes, where no test was made yet: such a disk
+    may well have tests. Whether logs were asked for shows in the others.
+    """
+    version = document.at("smartctl", "version").integers(low=0, high=1000)
+    return version >= _FIRST_WITH_SELF_TESTS and document.at("scsi_error_counter_log").is_object()
 
 
 def _self_test(row: JsonValue) -> SelfTest:
