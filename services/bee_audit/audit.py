@@ -86,7 +86,7 @@ COLLECTORS = (
     _collector("memory", 30),
     _collector("storage", 90),
     _collector("pcie", 60),
-    _collector("network", 30),
+    _collector("network", 50),
     _collector("psus", 120),
     _collector("sensors", 120),
     _collector("bmc", 120),

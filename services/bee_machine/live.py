@@ -57,6 +57,11 @@ class LiveMachine(Machine):
 
         return await in_thread(list_devices, subsystem)
 
+    async def await_links(self) -> None:
+        from bee_machine.links import await_links
+
+        await await_links()
+
     async def run(
         self, *argv: str, deadline_seconds: float, output_limit_bytes: int = OUTPUT_LIMIT_BYTES
     ) -> ToolResult:

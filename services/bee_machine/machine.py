@@ -132,6 +132,9 @@ class Machine(ABC):
     async def udev_devices(self, subsystem: str) -> tuple[UdevDevice, ...]:
         """The devices of one subsystem from the udev database, sorted by path."""
 
+    async def await_links(self) -> None:  # noqa: B027
+        """On a machine that has just started, give its network ports the time to find their links."""
+
     @abstractmethod
     async def run(
         self,

@@ -46,6 +46,9 @@ class RecordingMachine(Machine):
         self._archive = archive
         self._answers = archive.answers
 
+    async def await_links(self) -> None:
+        await self._machine.await_links()
+
     async def read_bytes(self, path: str, *, limit_bytes: int = FILE_LIMIT_BYTES) -> bytes:
         with self._noting_hang(path):
             try:

@@ -44,6 +44,7 @@ LINKS = ("device", "device/driver", "device/subsystem", "device/physfn", "master
 
 
 async def collect(machine: Machine) -> NetworkSection | None:
+    await machine.await_links()
     entries = await machine.read_entries(INTERFACES, files=FILES, links=LINKS)
     entries = tuple(entry for entry in entries if entry.integer("type") != LOOPBACK)
     names = await read_pci_ids(machine)
