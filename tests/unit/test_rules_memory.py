@@ -154,6 +154,17 @@ async def test_a_hypervisor_may_put_any_name_on_the_modules_that_it_makes_up(mak
     assert said(await judge(server)) == [("memory.mixed", "Warning", "memory/DIMM 2")]
 
 
+async def test_modules_that_a_hypervisor_passes_on_are_judged() -> None:
+    """They bear what made-up ones do not: a part and a serial number."""
+    server = TwoSockets(flags="fpu hypervisor")
+    server.dimms = [
+        {"locator": f"DIMM {number}", "maker": "Samsung", "part": "M393A2K43", "serial": f"03A{number}"}
+        | {"kind": 7, "size_bytes": size}
+        for number, size in enumerate((16 * GIB, 16 * GIB, 8 * GIB))
+    ]
+    assert said(await judge(server)) == [("memory.mixed", "Warning", "memory/DIMM 2")]
+
+
 @pytest.mark.parametrize("use", [4, 6, 7])
 async def test_the_memory_of_a_video_chip_is_not_one_of_the_modules(use: int) -> None:
     """Its 16 MiB are unlike the rest, and no measure of what the kernel may lack."""

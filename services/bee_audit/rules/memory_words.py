@@ -33,7 +33,7 @@ def main_memory(hardware: Hardware) -> list[Dimm]:
     names no technology of is ordinary memory.
     """
     section = hardware.memory
-    if hardware.cpus and hardware.cpus.virtual_machine:
+    if hardware.cpus and hardware.cpus.virtual_machine and not any(map(_has_identity, fitted(hardware))):
         return []
     aside = _arrays_aside(hardware)
     return [
@@ -48,6 +48,11 @@ def main_memory(hardware: Hardware) -> list[Dimm]:
 
 def fitted_main_memory(hardware: Hardware) -> list[Dimm]:
     return [slot for slot in main_memory(hardware) if slot.populated]
+
+
+def _has_identity(slot: Dimm) -> bool:
+    """As a module that a hypervisor passes on, and none that it makes up."""
+    return bool(slot.serial and slot.part_number)
 
 
 def _arrays_aside(hardware: Hardware) -> set[str]:
