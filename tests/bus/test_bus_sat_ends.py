@@ -160,6 +160,11 @@ async def test_a_run_that_ended_with_its_service_keeps_its_name_to_itself(sat: S
         await eventually(lambda: (sat.runs / name / "records.jsonl").stat().st_size > 0)
         os.kill(await pid_of(bus, SAT), signal.SIGKILL)
         await eventually(lambda: not sat.tools.processes(), 2)
+
+        async def gone() -> bool:
+            return not await owned(bus)
+
+        await eventually(gone)  # until the bus knows, a call goes to who was killed
         now = datetime.now(UTC)
         for seconds in range(30):  # such a run in every second in which the next life may start
             same = sat.runs / (now + timedelta(seconds=seconds)).strftime("%Y%m%dT%H%M%S_001")
