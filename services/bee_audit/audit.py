@@ -95,6 +95,7 @@ COLLECTORS = (
 RULES = "bee_audit.rules.judge"
 # Of a server that has just been switched on, disks behind a large adapter are the last to be there.
 DEVICES_DEADLINE_SECONDS = 120
+UDEV = "/run/udev/control"
 FIRMWARE = "firmware"  # made of the other sections
 SECTIONS = (*(collector.section for collector in COLLECTORS), FIRMWARE)
 
@@ -192,10 +193,13 @@ async def _await_devices(machine: Machine) -> str:
         return ""
     except ToolError as error:
         return str(error)
-    # Where no udev runs (a container), it fails at once.
-    if waited.exit_code and waited.duration_seconds >= DEVICES_DEADLINE_SECONDS:
+    if not waited.exit_code:
+        return ""
+    if waited.duration_seconds >= DEVICES_DEADLINE_SECONDS:
         return f"after {DEVICES_DEADLINE_SECONDS} s their drivers were still being loaded"
-    return ""
+    # Where no udev runs (a container), it fails at once; where one does, nobody knows what it has left to do.
+    is_there = await machine.exists(UDEV)
+    return f"udevadm settle failed with exit status {waited.exit_code}" if is_there else ""
 
 
 async def _collect(

@@ -16,9 +16,7 @@ ETHERNET = 1  # linux/if_arp.h
 UP = 1  # linux/if.h
 
 JUST_STARTED_SECONDS = 120.0
-PORTS_SECONDS = (
-    15.0  # until whoever sets up the network has brought the ports up; some may stay down for ever
-)
+PORTS_SECONDS = 15.0  # until they are brought up by whoever sets up the network; some never are
 LINK_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 

@@ -195,6 +195,17 @@ async def test_an_audit_right_after_power_on_waits_until_the_disks_are_found(
     assert [disk.id for disk in snapshot.hardware.storage.disks] == ["sda"]
 
 
+async def test_an_udev_that_cannot_be_asked_leaves_the_machine_unproven(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(audit, "COLLECTORS", ())
+    killed = ToolResult(("udevadm",), -9, b"", b"", 0.3)
+    machine = FakeMachine(tools={"udevadm settle *": killed}, files={"/run/udev/control": ""})
+    summary = (await run_audit(machine, sections=[])).hardware.summary
+    assert [(one.rule, one.severity) for one in summary.findings] == [("audit.devices-late", "Unknown")]
+    assert "-9" in summary.findings[0].message
+
+
 @pytest.mark.parametrize(
     ("answer", "rules"),
     [
