@@ -126,6 +126,8 @@ async def run_audit(
     # Those that wait longest for their devices begin; the rules are loaded while they do.
     collectors.sort(key=lambda one: one.deadline_seconds, reverse=True)
     devices = asyncio.ensure_future(_await_devices(machine))
+    # The time that ports have for their links runs while devices are still being found.
+    links = asyncio.ensure_future(_watch_links(machine))
 
     async def collect(one: Collector) -> tuple[CollectorRun, Section | None]:
         if one.module:
@@ -134,9 +136,12 @@ async def run_audit(
         await devices
         return await _collect(one, machine, on_progress)
 
-    outcomes, unfound, _ = await asyncio.gather(
-        asyncio.gather(*map(collect, collectors)), devices, _loaded(RULES)
-    )
+    try:
+        outcomes, unfound, _ = await asyncio.gather(
+            asyncio.gather(*map(collect, collectors)), devices, _loaded(RULES)
+        )
+    finally:
+        links.cancel()
     await machine.close()
     runs = tuple(run for run, _ in sorted(outcomes, key=lambda outcome: SECTIONS.index(outcome[0].name)))
     found: dict[str, Any] = {run.name: section for run, section in outcomes}
@@ -200,6 +205,11 @@ async def _await_devices(machine: Machine) -> str:
     # Where no udev runs (a container), it fails at once; where one does, nobody knows what it has left to do.
     is_there = await machine.exists(UDEV)
     return f"udevadm settle failed with exit status {waited.exit_code}" if is_there else ""
+
+
+async def _watch_links(machine: Machine) -> None:
+    with suppress(Exception):  # the section of the network says what is wrong
+        await machine.await_links()
 
 
 async def _collect(

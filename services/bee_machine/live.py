@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from bee_machine.conversation import Conversation
+from bee_machine.links import Links
 from bee_machine.machine import (
     FILE_LIMIT_BYTES,
     OUTPUT_LIMIT_BYTES,
@@ -34,6 +35,7 @@ class LiveMachine(Machine):
     def __init__(self, *, services: Mapping[str, Ask] | None = None) -> None:
         super().__init__()
         self._services = services or {}
+        self._links = Links()
 
     async def read_bytes(self, path: str, *, limit_bytes: int = FILE_LIMIT_BYTES) -> bytes:
         return await in_thread(_read, path, limit_bytes)
@@ -58,9 +60,7 @@ class LiveMachine(Machine):
         return await in_thread(list_devices, subsystem)
 
     async def await_links(self) -> None:
-        from bee_machine.links import await_links
-
-        await await_links()
+        await self._links.wait()
 
     async def run(
         self, *argv: str, deadline_seconds: float, output_limit_bytes: int = OUTPUT_LIMIT_BYTES

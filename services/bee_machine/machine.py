@@ -133,7 +133,10 @@ class Machine(ABC):
         """The devices of one subsystem from the udev database, sorted by path."""
 
     async def await_links(self) -> None:  # noqa: B027
-        """On a machine that has just started, give its network ports the time to find their links."""
+        """On a machine that has just started, give its network ports the time to find their links.
+
+        Their time runs from when they are first seen: who asks early has less to wait later.
+        """
 
     @abstractmethod
     async def run(

@@ -1,13 +1,14 @@
 """The network ports of a machine that has just been switched on, and the patience they are given."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bee_machine import links
-from bee_machine.links import await_links
+from bee_machine.links import Links
 
 UP, DOWN = "0x1003", "0x1002"
 
@@ -44,7 +45,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]
 
 
 def waiting(tmp_path: Path, uptime: Path) -> "asyncio.Task[None]":
-    return asyncio.ensure_future(await_links(tmp_path / "net", uptime))
+    return asyncio.ensure_future(Links(tmp_path / "net", uptime).wait())
 
 
 async def test_a_link_that_comes_late_is_waited_for(
@@ -89,7 +90,7 @@ async def test_nobody_waits_for_what_is_no_port(
     port("bond0", device=False)
     port("ib0", kind="32", flags=DOWN)
     port("eth0", carrier="1")
-    await asyncio.wait_for(await_links(tmp_path / "net", uptime), 10)
+    await asyncio.wait_for(Links(tmp_path / "net", uptime).wait(), 10)
 
 
 async def test_a_machine_that_has_been_up_is_not_kept(
@@ -97,8 +98,54 @@ async def test_a_machine_that_has_been_up_is_not_kept(
 ) -> None:
     monkeypatch.setattr(links, "LINK_SECONDS", 60)
     port("eth0")
-    await asyncio.wait_for(await_links(tmp_path / "net", up(tmp_path, 120)), 10)
+    await asyncio.wait_for(Links(tmp_path / "net", up(tmp_path, 120)).wait(), 10)
 
 
 async def test_a_machine_without_a_network_is_not_kept(tmp_path: Path, uptime: Path) -> None:
-    await asyncio.wait_for(await_links(tmp_path / "none", uptime), 10)
+    await asyncio.wait_for(Links(tmp_path / "none", uptime).wait(), 10)
+
+
+async def test_who_asks_again_is_kept_only_for_the_rest(
+    tmp_path: Path, uptime: Path, port: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "LINK_SECONDS", 60)
+    port("eth0")
+    watched = Links(tmp_path / "net", uptime)
+    watching = asyncio.ensure_future(watched.wait())
+    await asyncio.sleep(0.2)
+    watching.cancel()
+    monkeypatch.setattr(links, "LINK_SECONDS", 0.2)
+    began = time.monotonic()
+    await asyncio.wait_for(watched.wait(), 10)
+    assert time.monotonic() - began < 0.2, "its time had run since it was first seen"
+
+
+async def test_a_port_that_is_brought_up_anew_has_its_whole_time_again(
+    tmp_path: Path, uptime: Path, port: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port("eth0")
+    watched = Links(tmp_path / "net", uptime)
+    watching = asyncio.ensure_future(watched.wait())
+    await asyncio.sleep(0.5)
+    port("eth0", flags=DOWN)
+    await asyncio.sleep(0.1)
+    port("eth0")
+    await asyncio.sleep(0.4)
+    assert not watching.done(), "0.9 s since it was first up, less than 0.8 s since it is up again"
+    await asyncio.wait_for(watching, 10)
+
+
+async def test_a_port_whose_driver_comes_late_has_its_time_too(
+    tmp_path: Path, uptime: Path, port: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port("eth0")
+    watched = Links(tmp_path / "net", uptime)
+    await asyncio.wait_for(watched.wait(), 10)
+    monkeypatch.setattr(links, "LINK_SECONDS", 60)
+    port("eth1")
+    watching = asyncio.ensure_future(watched.wait())
+    await asyncio.sleep(0.1)
+    assert not watching.done()
+    port("eth0", carrier="1")
+    port("eth1", carrier="1")
+    await asyncio.wait_for(watching, 10)
