@@ -100,10 +100,11 @@ async def run_of(
     *looks: Snapshot | Exception,
     programs: dict[str, object] | None = None,
     before: Snapshot | None = None,
+    kind: str = "short",
 ) -> tuple[Outcome, FakeContext]:
     looked = Looks(audit=before or snapshot(one))
     context = FakeContext(programs or smartctl(), before=looked)  # type: ignore[arg-type]
-    step = self_test_step(one, Watch(*looks), kind="short", known=True, promised=True)
+    step = self_test_step(one, Watch(*looks), kind=kind, known=True, promised=True)
     return await done(step, context), context
 
 
@@ -181,6 +182,18 @@ async def test_a_sas_disk_that_was_never_tested_has_no_log_until_the_end_of_its_
     after = replace(fresh, self_tests=SelfTestLog(results=(NEW,)))
     outcome, _ = await run_of(fresh, *[snapshot(fresh)] * 10, snapshot(after))
     assert outcome == Completed(result="pass")
+
+
+async def test_a_sas_disk_that_says_nothing_of_its_extended_test_has_the_time_that_one_takes() -> None:
+    """None of its rows says that a test runs. It is looked at every ten seconds, and states two hours."""
+    old = SelfTest(kind="extended", result="passed", description="Completed", power_on_hours=100)
+    new = replace(old, power_on_hours=900)
+    quiet = disk(tests=SelfTestLog(extended_minutes=120, results=(old,)), scsi=ScsiHealth(grown_defects=0))
+    after = replace(quiet, self_tests=SelfTestLog(extended_minutes=120, results=(new, old)))
+    outcome, _ = await run_of(quiet, *[snapshot(quiet)] * 800, snapshot(after), kind="extended")
+    assert outcome == Completed(result="pass")
+    outcome, _ = await run_of(quiet, *[snapshot(quiet)] * 1000, snapshot(after), kind="extended")
+    assert isinstance(outcome, Errored), "nobody waits for ever"
 
 
 async def test_a_sas_disk_that_did_not_say_that_it_has_no_self_test() -> None:

@@ -16,7 +16,7 @@ from bee_bus.documents.disk_health import SelfTest, SelfTestLog
 from bee_bus.documents.findings import Finding
 from bee_bus.documents.sat import Completed, Errored, Measurement, Outcome, Skipped
 from bee_bus.documents.storage import Disk
-from bee_sat.packs.disk_watch import DiskGone, DiskUnseen, DiskWatch, disk_in, findings_of
+from bee_sat.packs.disk_watch import POLL_SECONDS, DiskGone, DiskUnseen, DiskWatch, disk_in, findings_of
 from bee_sat.steps import Command, CommandFailed, CommandMissing, Step, StepContext
 
 START_SECONDS = 60
@@ -26,7 +26,10 @@ SHORT_SECONDS_MIN = 900
 EXTENDED_SECONDS_USUAL = 48 * 3600
 ESTIMATE_TIMES = 3
 LOOKS_WITHOUT_ANSWER = 3
-LOOKS_OF_A_FIRST_TEST = 18  # a SAS disk may have no log at all until its first test has ended
+# A SAS disk need not say that a test runs, and may have no log at all until its first one has ended: it has as
+# long as it says that an extended test takes, and some more; a short one is done in two minutes (SPC-5 §5.15).
+LOOKS_OF_A_SILENT_DISK = 18
+SILENT_ESTIMATE_TIMES = 1.25
 # ATA counts what remains in tenths (ACS-4 §7.48), and some disks call the last of them 0, as if it was over.
 LAST_SHARE = 8
 FULL_LOG_ROWS = 19  # the least that a full log shows: a page of ATA's extended log; NVMe and SCSI have 20
@@ -168,8 +171,7 @@ def is_unknown(disk: Disk, said: str) -> bool:
 async def _follow(context: StepContext, disk: Disk, watch: DiskWatch, kind: str) -> Outcome:
     """A disk that is busy with its test may miss a look, and be late with its row: it has several."""
     seen_running = 0
-    is_first = disk.scsi is not None and disk.self_tests is not None and not disk.self_tests.results
-    looks_left = LOOKS_OF_A_FIRST_TEST if is_first else LOOKS_WITHOUT_ANSWER
+    looks_left = _looks_without_a_sign(disk, kind)
     while True:
         looks_left -= 1
         snapshot = await watch.next_look(context.bus)
@@ -194,6 +196,14 @@ async def _follow(context: StepContext, disk: Disk, watch: DiskWatch, kind: str)
         elif not looks_left or has_new_row(disk.self_tests, log, seen_running=bool(seen_running)):
             _tell(context, disk, snapshot)
             return result(disk.self_tests, log, kind, seen_running=bool(seen_running))
+
+
+def _looks_without_a_sign(disk: Disk, kind: str) -> int:
+    """How often a disk may say nothing of the test that it accepted."""
+    if disk.scsi is None:
+        return LOOKS_WITHOUT_ANSWER
+    minutes = disk.self_tests.extended_minutes if disk.self_tests and kind == "extended" else None
+    return max(LOOKS_OF_A_SILENT_DISK, round((minutes or 0) * 60 * SILENT_ESTIMATE_TIMES / POLL_SECONDS))
 
 
 def has_new_row(before: SelfTestLog | None, after: SelfTestLog, *, seen_running: bool) -> bool:
