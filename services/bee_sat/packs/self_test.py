@@ -26,8 +26,8 @@ SHORT_SECONDS_MIN = 900
 EXTENDED_SECONDS_USUAL = 48 * 3600
 ESTIMATE_TIMES = 3
 LOOKS_WITHOUT_ANSWER = 3
-# A SAS disk need not say that a test runs, and may have no log at all until its first one has ended: it has as
-# long as it says that an extended test takes, and some more; a short one is done in two minutes (SPC-5 §5.15).
+# A SAS disk need not say that a test runs, and may have no log at all until its first one has ended: it has
+# as long as it says that an extended test takes, and some more; a short one takes two minutes (SPC-5 §5.15).
 LOOKS_OF_A_SILENT_DISK = 18
 SILENT_ESTIMATE_TIMES = 1.25
 # ATA counts what remains in tenths (ACS-4 §7.48), and some disks call the last of them 0, as if it was over.
