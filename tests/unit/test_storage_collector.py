@@ -3,6 +3,8 @@
 import asyncio
 import errno
 
+import pytest
+
 from bee_audit.collectors import storage
 from bee_bus.documents.storage import Disk, StorageSection
 from bee_machine import ToolFlooded, ToolHung
@@ -308,6 +310,26 @@ def test_disks_behind_megaraid_are_found_and_asked_once() -> None:
     (controller,) = section.controllers
     assert (controller.id, controller.driver, controller.tool) == ("0000:3b:00.0", "megaraid_sas", "storcli")
     assert (controller.raid, controller.serial) == (True, "SK00000001")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "model", "is_volume"),
+    [
+        ("BROADCOM", "MR9660-16i", True),
+        ("HPE", "MR416i-p Gen11", True),
+        ("DELL", "PERC H965i Front", True),
+        ("HGST", "HUSMR1650ASS200", False),
+        ("SEAGATE", "ST8000NM001A", False),
+    ],
+)
+def test_volumes_of_a_controller_whose_driver_shows_disks_as_well(
+    vendor: str, model: str, is_volume: bool
+) -> None:
+    shelf = DiskShelf()
+    host = shelf.host(0, "mpi3mr", pci="0000:3b:00.0")
+    shelf.scsi_disk("sda", smartctl.hdd(), parent=host, address="0:1:0:0", vendor=vendor, model=model)
+    (disk,) = collected(shelf.machine()).disks
+    assert disk.raid_volume == is_volume
 
 
 def test_volumes_whose_disks_nobody_can_see_are_a_problem() -> None:

@@ -24,7 +24,8 @@ _VIRTUAL = re.compile(
 # Some drivers put the volumes that their controllers make on SCSI channels of their own. On mpt3sas the next
 # one, 2, has the NVMe drives of a tri-mode adapter (drivers/scsi/mpt3sas/mpt3sas_scsih.c, PCIE_CHANNEL).
 _VOLUME_CHANNELS = {"megaraid_sas": (2, 3), "mpt3sas": (1,), "mpt2sas": (1,), "mptsas": (1,)}
-_VOLUME_MODELS = re.compile(r"Logical Volume|LOGICAL VOLUME|PERC |RAID|MR\d{4}|ServeRAID", re.IGNORECASE)
+# Other controllers call them by their own names: MR9660-16i, MR416i-p. HUSMR1650ASS200 is a disk.
+_VOLUME_MODELS = re.compile(r"LOGICAL VOLUME|PERC |RAID|\bMR\d{3,4}", re.IGNORECASE)
 # Drivers whose every disk is a volume of the controller, if its model does not say otherwise.
 _ALWAYS_VOLUMES = re.compile(r"3w-|aacraid|arcmsr")
 
