@@ -47,14 +47,31 @@ async def test_a_bay_that_the_site_leaves_empty() -> None:
     assert not await findings_of(BmcControl(machine), "[psus]\nempty_bays = 1")
 
 
-async def test_bays_that_all_say_empty_are_no_fault_of_one() -> None:
-    """A machine that runs has power: the sensors are of no use, and no bay is the missing one."""
+def all_called_empty() -> Bmc:
     machine = bmc()
     machine.frus = {0: machine.frus[0]}
     for name in ("PS1 Status", "PS2 Status"):
         status(machine, name).states = 0
+    return machine
 
-    assert not psu_findings(await findings_of(BmcControl(machine)))
+
+async def test_bays_that_all_say_empty_are_no_fault_of_one_and_prove_nothing() -> None:
+    """A machine that runs has power: the sensors are of no use, and would not show a supply that failed."""
+    (finding,) = await findings_of(BmcControl(all_called_empty()))
+
+    assert (finding.rule, finding.severity, finding.component) == ("psus.unseen", "Unknown", "psus")
+    assert finding.where == "PS1, PS2"
+
+
+async def test_a_machine_whose_chassis_has_the_supplies() -> None:
+    assert not await findings_of(BmcControl(all_called_empty()), "[psus]\nempty_bays = 2")
+
+
+async def test_one_supply_alone_that_is_called_absent_feeds_the_machine_all_the_same() -> None:
+    machine = all_called_empty()
+    machine.sensors = [one for one in machine.sensors if not one.name.startswith("PS2")]
+
+    assert not await findings_of(BmcControl(machine))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,29 @@ def absent(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
         )
 
 
+def unseen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
+    """A machine that runs, whose every supply is called absent: a failed one would look the same.
+
+    One alone feeds the machine, whatever its sensor says.
+    """
+    psus = _psus(hardware)
+    limit = thresholds["psus.empty_bays"]
+    enough = max(1, thresholds.number(limit.name))
+    if any(psu.present is not False for psu in psus) or len(psus) <= enough:
+        return
+    yield Finding(
+        rule="psus.unseen",
+        severity="Unknown",
+        component="psus",
+        where=", ".join(psu.name for psu in psus),
+        message=f"The machine runs, and none of its {len(psus)} power supplies is there by its sensors",
+        next_step="Look at the supplies' lights; restart the BMC and audit again. Where a chassis has the "
+        "supplies, raise psus.empty_bays for the site.",
+        value=len(psus),
+        threshold=limit,
+    )
+
+
 def fault(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
     """What a supply's own sensors say is wrong with it."""
     for psu in _psus(hardware):
@@ -63,7 +86,7 @@ def unlike_peers(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding
         yield from _odd("psus.model-unlike-peers", "is a", models)
 
 
-RULES: tuple[Rule, ...] = (absent, fault, unlike_peers)
+RULES: tuple[Rule, ...] = (absent, unseen, fault, unlike_peers)
 
 
 def where(psu: Psu) -> str:
