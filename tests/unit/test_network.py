@@ -23,6 +23,15 @@ async def test_a_machine_without_interfaces_has_no_section() -> None:
     assert await collector.collect(machine) is None
 
 
+async def test_a_machine_whose_only_adapter_shows_no_port_has_a_section_to_say_so() -> None:
+    machine = FakeMachine(files={"/sys/bus/pci/devices/0000:3b:00.0/class": "0x020000\n"})
+    section = await collector.collect(machine)
+    assert section is not None
+    assert section.interfaces == ()
+    other = FakeMachine(files={"/sys/bus/pci/devices/0000:3b:00.0/class": "0x010802\n"})
+    assert await collector.collect(other) is None
+
+
 async def test_a_healthy_port_tells_all_and_has_no_finding() -> None:
     network = Network().port("eth0", driver=replace(E810, permanent_mac="0c:42:a1:00:00:01"))
     (port,) = (await network.section()).interfaces

@@ -23,6 +23,8 @@ from bee_machine import ControlError, Entry, Machine, Question
 from bee_machine.controls import ethtool
 
 INTERFACES = "/sys/class/net"
+PCI_FUNCTIONS = "/sys/bus/pci/devices"
+PCI_NETWORK = 0x02  # base class, PCI Code and ID Assignment 1.14 §1.3
 LOOPBACK = 772  # ARPHRD_LOOPBACK of <linux/if_arp.h>
 TYPES = {1: "ethernet", 32: "infiniband", 512: "ppp", 801: "wireless", LOOPBACK: "loopback"}
 ADDRESS_ASSIGNMENT = {0: "permanent", 1: "random", 2: "stolen", 3: "set"}  # <linux/netdevice.h>
@@ -49,11 +51,17 @@ async def collect(machine: Machine) -> NetworkSection | None:
     entries = tuple(entry for entry in entries if entry.integer("type") != LOOPBACK)
     names = await read_pci_ids(machine)
     adapters = await read_adapters(machine, names)
-    if not entries and not adapters:
+    if not entries and not adapters and not await _has_adapters(machine):
         return None
     problems: list[str] = []
     interfaces = await asyncio.gather(*(_interface(machine, entry, names, problems) for entry in entries))
     return NetworkSection(problems=tuple(sorted(problems)), interfaces=tuple(interfaces), infiniband=adapters)
+
+
+async def _has_adapters(machine: Machine) -> bool:
+    """Whether there is a network to be judged although the kernel shows no port of it."""
+    functions = await machine.read_entries(PCI_FUNCTIONS, files=("class",))
+    return any((one.integer("class") or 0) >> 16 == PCI_NETWORK for one in functions)
 
 
 async def _interface(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from bee_audit.rules import Rule
 from bee_audit.rules.infiniband import port_down, port_errors, port_narrow, port_slow, port_unlike_peers
+from bee_audit.rules.network_adapters import without_ports
 from bee_audit.rules.network_ports import ports, where
 from bee_audit.rules.thresholds import Thresholds
 from bee_audit.rules.transceivers import past_alarm
@@ -256,6 +257,7 @@ def _gbps(mbps: int) -> str:
 
 
 RULES: tuple[Rule, ...] = (
+    without_ports,
     link_slow,
     half_duplex,
     crc_errors,

@@ -8,6 +8,8 @@ from bee_bus.documents.pcie import PcieDevice, PcieLink, PcieSection
 from bee_machine.ports import is_made_up
 
 BRIDGE = "0604"
+# These drivers take a device to hand it to somebody else, and show nothing of it.
+HANDING_ON = ("vfio-pci", "pci-stub", "xen-pciback", "uio_pci_generic", "igb_uio")
 GPU_CLASSES = ("03", "12")  # display controllers, processing accelerators
 
 
@@ -40,6 +42,11 @@ def lower_ends(section: PcieSection) -> Iterator[PcieDevice]:
         if card not in seen and not is_suspended(device):
             seen.add(card)
             yield device
+
+
+def is_unmanned(device: PcieDevice) -> bool:
+    """Whether no driver shows what the device is for: there is none, or one that hands it on."""
+    return device.driver is None or device.driver in HANDING_ON
 
 
 def is_suspended(device: PcieDevice) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bee_audit.rules import Rule
 from bee_audit.rules.pci_errors import correctable_errors, error_status, fatal_errors, nonfatal_errors
 from bee_audit.rules.pci_links import link_speed, link_width, other_end_unseen, slot_lanes, unlike_peers
-from bee_audit.rules.pci_places import component, devices_of, is_suspended, where
+from bee_audit.rules.pci_places import component, devices_of, is_suspended, is_unmanned, where
 from bee_audit.rules.pci_slots import (
     card_without_link,
     onboard_not_seen,
@@ -19,8 +19,6 @@ from bee_bus.documents.pcie import PcieDevice
 
 # What is behind these would be missing from the inventory: disks and network ports.
 NEEDS_DRIVER = {"01": "the disks behind it were", "02": "its network ports were"}
-# These take a device to hand it to somebody else, and show nothing of it.
-HANDING_ON = ("vfio-pci", "pci-stub", "xen-pciback", "uio_pci_generic", "igb_uio")
 # What NVIDIA's network chips are called in pci.ids while they wait for a firmware (15b3:0191 to 0282).
 RECOVERY = "flash recovery"
 
@@ -51,9 +49,7 @@ def driver_missing(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findi
         unseen = NEEDS_DRIVER.get(device.class_id[:2])
         if unseen is None or device.physical_function is not None or not device.answers:
             continue
-        if device.driver is not None and device.driver not in HANDING_ON:
-            continue
-        if _in_recovery(device):
+        if _in_recovery(device) or not is_unmanned(device):
             continue
         state = "no driver has taken it" if device.driver is None else f"{device.driver} keeps it for others"
         yield Finding(
