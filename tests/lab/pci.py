@@ -68,6 +68,14 @@ class Device:
     config: bytes | None = None  # instead of registers made from all this
 
     @property
+    def domain(self) -> str:
+        return self.address.split(":")[0]
+
+    @property
+    def own_bus(self) -> int:
+        return int(self.address.split(":")[1], 16)
+
+    @property
     def is_bridge(self) -> bool:
         return self.device_class >> 8 == 0x0604
 
@@ -98,7 +106,7 @@ def config_space(device: Device, size: int = 4096) -> bytes:
     struct.pack_into("<I", data, 8, device.device_class << 8 | device.revision)
     data[0x0E] = header
     if header:
-        data[0x18:0x1B] = bytes((int(device.address[5:7], 16), device.bus or 0, device.bus or 0))
+        data[0x18:0x1B] = bytes((device.own_bus, device.bus or 0, device.bus or 0))
     else:
         struct.pack_into("<HH", data, 0x2C, *device.subsystem)
     if has_chain:
@@ -186,11 +194,11 @@ def machine_with(
     """A machine with these devices, and SMBIOS with the structures ``slots``."""
     machine = FakeMachine(files=files, links=links, asks=asks, controls=controls)
     listed = list(devices)
-    above = {(each.address[:5], each.bus): each for each in listed if each.bus is not None}
+    above = {(each.domain, each.bus): each for each in listed if each.bus is not None}
 
     def path(device: Device) -> str:
-        bridge = above.get((device.address[:5], int(device.address[5:7], 16)))
-        top = f"/sys/devices/pci{device.address[:7]}"
+        bridge = above.get((device.domain, device.own_bus))
+        top = f"/sys/devices/pci{device.domain}:{device.own_bus:02x}"
         return f"{path(bridge) if bridge else top}/{device.address}"
 
     for device in listed:

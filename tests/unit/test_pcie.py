@@ -471,6 +471,16 @@ async def test_a_slot_in_use_without_a_device_warns() -> None:
     assert await judged(*seen, slots=free) == []
 
 
+async def test_a_slot_whose_card_is_behind_intels_vmd() -> None:
+    """The firmware knows it on bus 3c, the kernel in a domain of its own."""
+    controller = Device("0000:3a:00.5", 0x8086, 0x28C0, 0x010400, driver="vmd", kind=None, link=None)
+    table = [in_slot(LANES_X16, bus=0x3C, name="NVMe 1")]
+    found = [port("10000:00:02.0", 0x01), replace(nvme(), address="10000:01:00.0")]
+    assert await judged(controller, *found, slots=table) == []
+    two = [*table, in_slot(LANES_X16, bus=0x3D, name="NVMe 2")]
+    assert await judged(controller, *found, slots=two) == [("pcie.slots-not-seen", "Unknown", "pcie")]
+
+
 async def test_a_slot_is_found_by_the_port_above_it_too() -> None:
     """Desktop boards state the address of the port, not that of the card."""
     at_port = slot(

@@ -10,6 +10,7 @@ from bee_bus.documents.pcie import PcieDevice, PcieSlot
 # Onboard devices that are there whenever the board says so. Others (graphics of the processor, sound) are
 # listed by boards that do not have them.
 ONBOARD_KINDS = ("Ethernet", "SAS Controller", "NVMe Controller")
+VMD, VMD_FIRST_DOMAIN = "vmd", 0x10000
 
 
 def slot_not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
@@ -17,6 +18,19 @@ def slot_not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
     slots = hardware.pcie.slots if hardware.pcie else ()
     used = [slot for slot in slots if slot.usage == "In Use" and slot.address is not None]
     missing = [slot for slot in used if not slot.devices]
+    moved, cards = _moved_by_vmd(missing, devices_of(hardware))
+    missing = [slot for slot in missing if slot not in moved]
+    if len(moved) > cards:
+        yield Finding(
+            rule="pcie.slots-not-seen",
+            severity="Unknown",
+            component="pcie",
+            where=", ".join(slot.name for slot in moved),
+            message=f"SMBIOS calls {len(moved)} slots behind Intel's VMD in use, and the kernel sees {cards} "
+            "devices there",
+            next_step="Compare the slots with the drives in the machine, or switch VMD off and audit again.",
+            value=len(moved),
+        )
     limit = thresholds["pcie.template_slots"]
     # A table that is wrong about most of its slots was never filled in for this board.
     if len(missing) >= thresholds.number(limit.name) and len(missing) * 2 > len(used):
@@ -43,6 +57,32 @@ def slot_not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Findin
             "either, replace it.",
             value=slot.usage,
         )
+
+
+def _moved_by_vmd(
+    missing: Sequence[PcieSlot], devices: Sequence[PcieDevice]
+) -> tuple[Sequence[PcieSlot], int]:
+    """The slots whose cards Intel's VMD shows under other addresses than the firmware gave them, and how many
+    cards it shows.
+
+    It takes root ports out of its bus, and makes a PCI domain of them (drivers/pci/controller/vmd.c). Which
+    card is which is lost.
+    """
+    controllers = {_bus(device.id) for device in devices if device.driver == VMD}
+    if not controllers:
+        return (), 0
+    buses = {_bus(device.id) for device in devices}
+    moved = [slot for slot in missing if _bus(slot.address) in controllers or _bus(slot.address) not in buses]
+    cards = {_bus(device.id) for device in devices if _is_made_by_vmd(device) and device.kind == "Endpoint"}
+    return moved, len(cards)
+
+
+def _is_made_by_vmd(device: PcieDevice) -> bool:
+    return int(device.id.partition(":")[0], 16) >= VMD_FIRST_DOMAIN
+
+
+def _bus(address: str | None) -> str:
+    return (address or "").rpartition(":")[0]
 
 
 def onboard_not_seen(hardware: Hardware, thresholds: Thresholds) -> Iterator[Finding]:
