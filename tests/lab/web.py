@@ -6,6 +6,7 @@ with web_page(sat.bus, logs=sat.runs.parent) as web:
     answer = web.post("/api/v1/runs", {"pack": "memory", "options": {}})
 """
 
+import atexit
 import http.client
 import json
 import os
@@ -197,8 +198,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def token_folder() -> Path:
-    """As systemd-tmpfiles makes it."""
+    """As systemd-tmpfiles makes it. It stays as long as the tests run: they start pages anew on it."""
     folder = Path(tempfile.mkdtemp(prefix="bee-web-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     if os.geteuid() == 0:
         os.chown(folder, WEB_UID, BEE_GROUP)
         folder.chmod(0o2750)
