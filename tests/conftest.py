@@ -5,6 +5,7 @@ import signal
 import sys
 
 import pytest
+from hypothesis import settings
 
 from lab import iso
 from lab.iso import Image
@@ -14,6 +15,10 @@ from lab.server import LabError
 # inherit that: the programs under test are those of a person who can press Ctrl-C and hang up.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# How busy the host is decides no test.
+settings.register_profile("bee", deadline=None)
+settings.load_profile("bee")
 
 IMAGE = pytest.StashKey[iso.Build]()
 

@@ -13,6 +13,7 @@ _TIME_STEPS = (
 )
 # Numbers nearer to each other than this share of their size cannot be told apart on a chart.
 _NARROWEST = 1e-9
+_SMALLEST_SPAN = 1e-300  # a part of less may be no number any more
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def time_ticks(begin_seconds: float, end_seconds: float, most: int) -> tuple[flo
 def _apart(low: float, high: float) -> tuple[float, float]:
     """The two values, or some room around them when they are one."""
     size = max(abs(low), abs(high))
-    if high - low > size * _NARROWEST:
+    if high - low > max(size * _NARROWEST, _SMALLEST_SPAN):
         return low, high
     room = max(size * 0.1, 1.0)
     return (max(0.0, low - room) if low >= 0 else low - room), high + room

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bee_charts.scale import Axis, axis, time_ticks
@@ -96,6 +96,7 @@ def test_one_interval_cannot_go_across_zero() -> None:
         axis(-1, 1, (1,))
 
 
+@example(0.0, 5e-324)
 @given(st.floats(-1e18, 1e18), st.floats(-1e18, 1e18))
 def test_every_axis_covers_its_values(a: float, b: float) -> None:
     low, high = min(a, b), max(a, b)
