@@ -10,6 +10,8 @@ REASONS = (
     (0x8, "hw slowdown"),
     (0x20, "sw thermal"),
     (0x4, "power cap"),
+    (0x200, "board limit"),
+    (0x400, "reliability"),
     (0x10, "sync boost"),
     (0x1, "idle"),
     (0x2, "clocks set"),

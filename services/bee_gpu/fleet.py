@@ -134,7 +134,7 @@ class Fleet:
     async def close(self) -> None:
         for device in self._nvidia.values():
             device.close()
-        await self.session.close()
+        self.session.close()
 
     async def _refresh(self) -> None:
         self._pci = await read_pci(self._machine)

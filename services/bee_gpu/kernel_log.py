@@ -3,7 +3,8 @@
 The log is read whole from /dev/kmsg (Linux, Documentation/ABI/testing/dev-kmsg): a record is one line,
 "priority,sequence,microseconds,flags;text", then lines that begin with a blank. A priority above 7 is that of
 another program than the kernel, whose word counts for nothing. The driver writes
-"NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, name=python3, GPU has fallen off the bus.".
+"NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, name=python3, GPU has fallen off the bus.", and for an instance of
+a GPU in MIG mode "NVRM: Xid (PCI:0000:3b:00 GPU-I:05 GPU-CI:00): 94, ..." (kernel_rc.c of its open modules).
 """
 
 import errno
@@ -23,7 +24,9 @@ _MESSAGE_LIMIT = 300
 _XIDS_LIMIT = 200  # kinds that are kept; a machine that has more has been told enough
 
 _RECORD = re.compile(
-    rb"^[0-7],\d+,(\d+),[^;\n]*;(.*NVRM: Xid \(PCI:([0-9a-fA-F:.]{7,18})\): (\d{1,6})\b.*)$", re.MULTILINE
+    rb"^[0-7],\d+,(\d+),[^;\n]*;"
+    rb"(.*NVRM: Xid \(PCI:([0-9a-fA-F:.]{7,18})(?: [^()\n]{1,40})?\): (\d{1,6})\b.*)$",
+    re.MULTILINE,
 )
 
 

@@ -90,6 +90,18 @@ REASONS: tuple[ClockEventReason, ...] = (
     ClockEventReason(
         0x100, "display-clocks", "display", "Info", False, "A display setting limits the clocks."
     ),
+    # The last two are of nvml.h from CUDA 13.5 on. As counters (fields 77 and 79) these policies are old.
+    ClockEventReason(
+        0x200, "board-limit", "board limit", "Info", True, "The GPU is at the limit of its board."
+    ),
+    ClockEventReason(
+        0x400,
+        "reliability",
+        "reliability",
+        "Info",
+        True,
+        "The GPU is at the limit that keeps it reliable: higher clocks would need a higher voltage.",
+    ),
 )
 
 

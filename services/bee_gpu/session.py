@@ -58,10 +58,13 @@ class Session:
         self._failed("no-driver", trouble)
         await self._close()
 
-    async def close(self) -> None:
-        if self._open:
-            self._open = False
-            await self._close()
+    def close(self) -> None:
+        """At the end of the process, which gives NVML back by itself.
+
+        A thread may still wait for an event or hang in a call, and nvmlShutdown under it ends in a
+        segmentation fault (XuehaiPan/nvitop, issue 222: B300, driver 580.126).
+        """
+        self._open = False
         self._worker.close()
 
     async def addresses(self) -> tuple[str, ...]:
@@ -102,6 +105,8 @@ def _addresses() -> tuple[str, ...]:
     for index in range(nvml.gpu_count()):
         try:
             found.append(nvml.read_pci_address(nvml.handle_by_index(index)))
-        except nvml.GpuError:
-            continue  # one that is lost is known by its place on PCI
+        except nvml.LibraryUnusable:
+            raise
+        except nvml.NvmlError:
+            continue  # one that is lost, or whatever it has, is known by its place on PCI
     return tuple(found)

@@ -185,6 +185,20 @@ FAULTS: dict[str, tuple[Change, str, str, object]] = {
     "not read": (lambda one: change(one, state=None), "partly-read", "Unknown", None),
     "infoROM": (identity(inforom_valid=False), "inforom-corrupted", "Critical", False),
     "uncorrectable ECC": (counters(ecc_volatile_uncorrected=2), "ecc-uncorrected", "Critical", 2),
+    "uncorrectable ECC, no total": (
+        lambda one: state(ecc_volatile=EccCounts(dram_uncorrected=3))(
+            counters(ecc_volatile_uncorrected=None)(one)
+        ),
+        "ecc-uncorrected",
+        "Critical",
+        3,
+    ),
+    "uncorrectable ECC, total too low": (
+        state(ecc_volatile=EccCounts(sram_uncorrected=0, dram_uncorrected=1)),
+        "ecc-uncorrected",
+        "Critical",
+        1,
+    ),
     "SRAM error": (
         state(ecc_volatile=EccCounts(sram_uncorrected=1)),
         "ecc-uncorrected",
@@ -423,6 +437,34 @@ def test_nvlinks_that_are_down_in_mig_mode_are_not_known_to_be_good() -> None:
     assert {(finding.rule, finding.severity) for finding in every(split)} == {("gpus.nvlink-down", "Unknown")}
     one_down = state(nvlinks=links(2), mig_enabled=True)
     assert {finding.severity for finding in every(one_down)} == {"Critical"}
+
+
+def test_a_power_cap_says_where_to_take_it_away() -> None:
+    (here,) = findings(state(power_limit_watts=500.0, power_limit_enforced_watts=500.0))
+    (elsewhere,) = findings(state(power_limit_watts=700.0, power_limit_enforced_watts=500.0))
+    assert "-pl 700" in here.next_step
+    assert "BMC" in elsewhere.next_step and "-pl" not in elsewhere.next_step
+    assert (here.rule, here.severity) == (elsewhere.rule, elsewhere.severity)
+
+
+def test_links_that_lead_nowhere_on_a_card_are_always_down() -> None:
+    """An H100 NVL lists the 18 links of its GPU, and its three bridges carry 12."""
+
+    def card(*down: int) -> Change:
+        links_of_it = links(4, 5, 10, 11, 16, 17, *down, count=18, remote="gpu")
+        return lambda one: change(
+            identity(virtualization="pass-through")(state(nvlinks=links_of_it, fabric=None)(one)),
+            name="NVIDIA H100 NVL",
+            pci_id="10de:2321",
+        )
+
+    assert every(card()) == ()
+    loose = [one for one in every(card(0, 1)) if one.rule == "gpus.nvlink-down"]
+    assert {(one.severity, one.value) for one in loose} == {("Unknown", 10)}
+    assert "2 of 12" in loose[0].message
+    bare = [identity(virtualization="none")(card(0, 1)(gpu(0))), card()(gpu(1))]
+    found = judge(Observation(GpuInventory(gpus=tuple(bare))), built_in())
+    assert ("gpus.nvlink-down", "Warning") in {(one.rule, one.severity) for one in found}
 
 
 def test_a_bridge_that_is_half_plugged_is_a_warning() -> None:

@@ -190,6 +190,16 @@ def test_xids_are_counted_by_gpu_and_number() -> None:
     assert records[1].severity == "Critical"
 
 
+def test_the_xids_of_an_instance_in_mig_mode_are_those_of_its_gpu() -> None:
+    log = (
+        b"3,1,1,-;NVRM: Xid (PCI:0000:3b:00 GPU-I:05): 94, pid=7194, Contained: CE User Channel (0x9)\n"
+        b"3,2,2,-;NVRM: Xid (PCI:0000:3b:00 GPU-I:05 GPU-CI:00): 94, pid=7194, name=python3, again\n"
+        b"3,3,3,-;NVRM: Xid (PCI:0000:3b:00 (nested) text): 79, of a form that nobody writes\n"
+    )
+    (record,) = parse_xids(log)
+    assert (record.gpu, record.number, record.count) == ("0000:3b:00.0", 94, 2)
+
+
 def test_what_other_programs_write_to_the_log_is_no_xid() -> None:
     line = b"%d,7,5000000,-;NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.\n"
     user, kernel = 1 << 3 | 3, 3  # the facility stands above the three bits of the priority (syslog(3))

@@ -44,14 +44,14 @@ def test_reasons_are_a_mask() -> None:
     assert decode_reasons(0) == ()
     assert [reason.name for reason in decode_reasons(0x68)] == ["hw-slowdown", "sw-thermal", "hw-thermal"]
     everything = sum(reason.mask for reason in REASONS)
-    assert everything == 0x1FF
+    assert everything == 0x7FF
     assert decode_reasons(everything) == REASONS
 
 
 def test_a_reason_that_nobody_knows_is_not_lost() -> None:
-    known, first, second = decode_reasons(0x4 | 0x400 | 1 << 62)
+    known, first, second = decode_reasons(0x4 | 0x800 | 1 << 62)
     assert known.name == "sw-power-cap"
-    assert (first.name, first.severity) == ("reason-0x400", "Warning")
+    assert (first.name, first.severity) == ("reason-0x800", "Warning")
     assert second.mask == 1 << 62
 
 
@@ -61,5 +61,6 @@ def test_work_at_the_power_limit_is_no_fault() -> None:
         "hw-thermal",
         "hw-power-brake",
     }
+    assert {reason.severity for reason in decode_reasons(0x604)} == {"Info"}  # nor at those of its board
     (cap,) = decode_reasons(0x4)
     assert (cap.severity, cap.throttles, cap.seconds_field) == ("Info", True, "sw_power_cap_seconds")

@@ -6,7 +6,9 @@ import pynvml
 import pytest
 
 from bee_gpu import nvml
+from bee_gpu.nvml import fields
 from bee_gpu.reasons import decode_reasons
+from bee_gpu.session import Session
 from lab.nvml import FakeNvml, NvmlCode
 from lab.nvml.here import opened, seen_from_here
 
@@ -290,6 +292,23 @@ def test_who_uses_the_gpu(h100: Machine) -> None:
     assert nvml.read_sample(handle).memory_used_bytes == 30 << 30
 
 
+@pytest.mark.parametrize("code", [4, 6, 999])
+def test_a_process_whose_name_is_not_told_is_a_process(h100: Machine, code: int) -> None:
+    """NO_PERMISSION is what a service without CAP_SYS_PTRACE may get: that is no fault of the GPU."""
+    fake, (handle, _) = h100
+    fake.process(0, 4711, 30 << 30)
+    fake.fail(code, None, "nvmlSystemGetProcessName")
+    state = nvml.read_state(handle)
+    assert [(process.pid, process.name) for process in state.processes] == [(4711, None)]
+    assert state.problems == ()
+
+
+@pytest.mark.parametrize("raw", [-2 & 0xFFFFFFFF, -2 & 0xFFFFFFFFFFFFFFFF])
+def test_a_margin_is_signed_whatever_type_it_has(raw: int) -> None:
+    assert fields.signed(raw) == -2
+    assert (fields.signed(-2), fields.signed(0), fields.signed(5), fields.signed(None)) == (-2, 0, 5, None)
+
+
 def test_the_recovery_action(h100: Machine) -> None:
     fake, (handle, _) = h100
     assert nvml.read_counters(handle).recovery_action == "none"
@@ -380,6 +399,24 @@ def test_the_driver_goes_and_comes_back(h100: Machine) -> None:
     nvml.open_library()
     assert nvml.read_versions().driver == "580.126.09"
     assert nvml.read_sample(nvml.handle_by_index(0)).temperature_celsius == 29
+
+
+@pytest.mark.parametrize("code", [11, 15, 999])
+async def test_a_gpu_that_gives_no_handle_hides_no_other(code: int) -> None:
+    with FakeNvml("h100", count=2) as fake, seen_from_here(fake):
+        session = Session()
+        assert await session.open()
+        fake.fail(code, 0, "nvmlDeviceGetHandleByIndex_v2")
+        assert await session.addresses() == (fake.pci_address(1),)
+        session.close()
+        assert nvml.gpu_count() == 2  # NVML is not shut down under threads that may be in it
+
+
+def test_nvml_is_of_use_without_cuda(h100: Machine) -> None:
+    fake, _ = h100
+    fake.fail(12, None, "nvmlSystemGetCudaDriverVersion_v2")  # libcuda.so.1 is another package
+    versions = nvml.read_versions()
+    assert (versions.cuda, versions.driver) == (None, "580.105.08")
 
 
 def test_a_driver_of_another_version() -> None:

@@ -79,6 +79,22 @@ def test_the_xid_comes_before_the_loss(h100: Machine) -> None:
     rest.close()
 
 
+@pytest.mark.parametrize("code", [4, 23, 999])
+def test_a_gpu_that_refuses_to_report_leaves_the_others_heard(h100: Machine, code: int) -> None:
+    fake, handles = h100
+    fake.fail(code, 0, "nvmlDeviceRegisterEvents")
+    events = nvml.EventSet(handles)
+    assert list(events.deaf) == [0]
+    fake.xid(1, 31)
+    event = events.wait(1.0)
+    assert event is not None
+    assert event.xid == 31
+    events.close()
+    fake.unload_driver()
+    with pytest.raises(nvml.DriverNotLoaded):
+        nvml.EventSet(handles)
+
+
 def test_a_gpu_that_cannot_report_is_named(h100: Machine) -> None:
     fake, handles = h100
     fake.unsupported(0, "event_types")

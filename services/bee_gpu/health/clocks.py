@@ -92,7 +92,11 @@ def power_cap(observation: Observation, limits: Thresholds) -> Iterator[Finding]
         if cap is None or default is None or cap >= default - _UNDER_A_WATT:
             continue
         message = f"The power of {name(gpu)} is limited to {cap:g} W; its default is {default:g} W"
-        next_step = f"If nobody wants this, set it back: nvidia-smi -i {gpu.id} -pl {default:g}."
+        asked = gpu.state.power_limit_watts if gpu.state else None
+        if asked is not None and asked >= default - _UNDER_A_WATT:  # NVML enforces less than it was asked for
+            next_step = "Look at the limits of the BMC and of the module: nvidia-smi has set none."
+        else:
+            next_step = f"If nobody wants this, set it back: nvidia-smi -i {gpu.id} -pl {default:g}."
         limit = own_limit("power_limit", default, "W", "the GPU's default power limit")
         yield finding(gpu, "power-cap", "Warning", message, next_step, cap, limit)
 

@@ -16,6 +16,10 @@ _TRAY = (
 )
 # GT/s of each PCIe generation (PCI Express Base 6.0, table 8-1).
 _GTPS = {1: 2.5, 2: 5.0, 3: 8.0, 4: 16.0, 5: 32.0, 6: 64.0}
+# Links of a card that its bridges can carry, where the GPU lists more: the others lead nowhere and stay down.
+# H100 NVL and H100 PCIe: the 600 GB/s of their data sheets are 12 of 18 links of 50 GB/s; that the other six
+# are down by design is in issue 162 of Azure/azurehpc-health-checks.
+_BRIDGED = {"10de:2321": 12, "10de:2331": 12}
 
 
 def pcie_width(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
@@ -94,13 +98,14 @@ def nvlinks_down(observation: Observation, limits: Thresholds) -> Iterator[Findi
     for each. That all links of all GPUs are down must not pass, so it is the board that decides, not the
     peers alone: a card that has no bridge where others have one may be meant so.
     """
-    full = {gpu.pci_id for gpu in observation.gpus if _active(gpu) == _links(gpu) and _links(gpu)}
+    full = {gpu.pci_id for gpu in observation.gpus if _active(gpu) >= _wired(gpu) and _links(gpu)}
     for gpu in observation.gpus:
         links = gpu.state.nvlinks if gpu.state else None
         if not links:
             continue
         down = [link.number for link in links if link.active is False]
-        if not down:
+        nowhere = len(links) - _wired(gpu)
+        if len(down) <= nowhere:
             continue
         on_baseboard = _on_baseboard(gpu, observation)
         if len(down) == len(links) and not on_baseboard and gpu.pci_id not in full:
@@ -110,24 +115,23 @@ def nvlinks_down(observation: Observation, limits: Thresholds) -> Iterator[Findi
             next_step = f"Switch MIG off (nvidia-smi -i {gpu.id} -mig 0), reset the GPU, and ask again."
             yield finding(gpu, "nvlink-down", "Unknown", message, next_step, 0)
             continue
-        numbers = ", ".join(map(str, down))
+        numbers = ", ".join(map(str, down)) + (f"; {nowhere} of these lead nowhere" if nowhere else "")
+        counted = (
+            f"{len(down) - nowhere} of {len(links) - nowhere} NVLinks of {name(gpu)} are down: {numbers}"
+        )
         if _partners_are_elsewhere(gpu, observation, every=len(down) == len(links)):
-            message = (
-                f"{len(down)} of {len(links)} NVLinks of {name(gpu)} are down: {numbers}; whether they have "
-                "a partner cannot be seen from here"
-            )
+            message = f"{counted}; whether they have a partner cannot be seen from here"
             next_step = (
                 "In a virtual machine with a part of a board this is so; otherwise look at the whole board."
             )
             yield finding(gpu, "nvlink-down", "Unknown", message, next_step, len(links) - len(down))
             continue
-        message = f"{len(down)} of {len(links)} NVLinks of {name(gpu)} are down: {numbers}"
-        limit = own_limit("nvlinks", len(links), "links", "the links that the GPU has")
+        limit = own_limit("nvlinks", len(links) - nowhere, "links", "the links that the GPU has")
         yield finding(
             gpu,
             "nvlink-down",
             "Critical" if on_baseboard else "Warning",
-            message,
+            counted,
             _TRAY if on_baseboard else "Look whether all NVLink bridges of this GPU are plugged, and firmly.",
             len(links) - len(down),
             limit,
@@ -203,6 +207,11 @@ def _partners_are_elsewhere(gpu: InventoryGpu, observation: Observation, *, ever
 
 def _links(gpu: InventoryGpu) -> int:
     return len(gpu.state.nvlinks or ()) if gpu.state else 0
+
+
+def _wired(gpu: InventoryGpu) -> int:
+    """The links that can have a partner."""
+    return min(_links(gpu), _BRIDGED.get(gpu.pci_id or "", _links(gpu)))
 
 
 def _active(gpu: InventoryGpu) -> int:

@@ -16,8 +16,11 @@ _RESET = "Reset the GPU (or restart the machine), then run the acceptance test."
 def uncorrected_errors(observation: Observation, limits: Thresholds) -> Iterator[Finding]:
     """Since the driver was loaded. What was before has been judged, and repaired or not, before."""
     limit = limits["gpus.uncorrected_errors"]
-    for gpu, _, counters in _read(observation):
-        count = counters.ecc_volatile_uncorrected
+    for gpu, state, counters in _read(observation):
+        by_memory = state.ecc_volatile or EccCounts()
+        known = (counters.ecc_volatile_uncorrected, by_memory.dram_uncorrected)
+        # The total has them all, where the driver tells it; SRAM without it is judged below.
+        count = max((count for count in known if count is not None), default=None)
         if count is not None and count > limits.number("gpus.uncorrected_errors"):
             message = f"{name(gpu)} has had {count} uncorrectable ECC errors since its driver was loaded"
             yield finding(gpu, "ecc-uncorrected", "Critical", message, _RESET, count, limit)

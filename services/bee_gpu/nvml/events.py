@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bee_bus.documents.base import Document
-from bee_gpu.nvml.errors import TIMEOUT, GpuError, NvmlError, Unsupported
+from bee_gpu.nvml.errors import TIMEOUT, GpuError, LibraryUnusable, NvmlError, Unsupported
 from bee_gpu.nvml.handles import Handle, address_of
 from bee_gpu.nvml.library import ask
 from bee_gpu.nvml.words import EVENT_KINDS, word
@@ -30,17 +30,30 @@ class EventSet:
     """Events of some GPUs, from now on. ``deaf`` names those that cannot report, by index, and why."""
 
     def __init__(self, handles: Iterable[Handle]) -> None:
+        self.deaf: dict[int, str] = {}
+        listed = tuple(handles)
+        while not self._register(handle for handle in listed if handle.index not in self.deaf):
+            continue
+
+    def _register(self, handles: Iterable[Handle]) -> bool:
+        """Whether the set can be used: after an unknown error it is in an undefined state (nvml.h)."""
         self._set: Any = ask("nvmlEventSetCreate")
         self._indexes: dict[int, int] = {}
-        self.deaf: dict[int, str] = {}
         for handle in handles:
             try:
                 supported = int(ask("nvmlDeviceGetSupportedEventTypes", handle.pointer))
                 ask("nvmlDeviceRegisterEvents", handle.pointer, supported & _WANTED, self._set)
             except (Unsupported, GpuError) as error:
                 self.deaf[handle.index] = str(error)
+            except LibraryUnusable:
+                raise
+            except NvmlError as error:  # of this GPU: the others are to be heard without it
+                self.deaf[handle.index] = str(error)
+                self.close()
+                return False
             else:
                 self._indexes[handle.address] = handle.index
+        return True
 
     def wait(self, seconds: float) -> GpuEvent | None:
         """The next event, or None when none came in time. Blocks.

@@ -120,6 +120,14 @@ def number(value: Value) -> int | None:
     return None if value is None else int(value)
 
 
+def signed(value: Value) -> int | None:
+    """For what can be below zero: NVIDIA's own tools read its 32 bits as signed, whatever type they have."""
+    if value is None:
+        return None
+    low = int(value) & 0xFFFFFFFF
+    return low - (1 << 32) if low >> 31 else low
+
+
 def flag(value: Value) -> bool | None:
     return None if value is None else bool(value)
 

@@ -6,7 +6,7 @@ from typing import Any
 from bee_bus.documents.gpu.identity import GpuIdentity, TemperatureLimits
 from bee_gpu.nvml import fields
 from bee_gpu.nvml.errors import CORRUPTED_INFOROM, NvmlError, Unsupported
-from bee_gpu.nvml.fields import FieldQuery, number, scaled
+from bee_gpu.nvml.fields import FieldQuery, scaled, signed
 from bee_gpu.nvml.handles import Handle, Reader
 from bee_gpu.nvml.library import ask as ask_library
 from bee_gpu.nvml.words import ARCHITECTURES, BRANDS, VIRTUALIZATION, word
@@ -114,10 +114,10 @@ def _temperature_limits(handle: Handle, ask: Reader) -> TemperatureLimits | None
         slowdown_celsius=ask.number("nvmlDeviceGetTemperatureThreshold", _SLOWDOWN),
         gpu_max_celsius=ask.number("nvmlDeviceGetTemperatureThreshold", _GPU_MAX),
         memory_max_celsius=ask.number("nvmlDeviceGetTemperatureThreshold", _MEMORY_MAX),
-        shutdown_margin_celsius=number(margins[fields.TLIMIT_SHUTDOWN]),
-        slowdown_margin_celsius=number(margins[fields.TLIMIT_SLOWDOWN]),
-        gpu_max_margin_celsius=number(margins[fields.TLIMIT_GPU_MAX]),
-        memory_max_margin_celsius=number(margins[fields.TLIMIT_MEMORY_MAX]),
+        shutdown_margin_celsius=signed(margins[fields.TLIMIT_SHUTDOWN]),
+        slowdown_margin_celsius=signed(margins[fields.TLIMIT_SLOWDOWN]),
+        gpu_max_margin_celsius=signed(margins[fields.TLIMIT_GPU_MAX]),
+        memory_max_margin_celsius=signed(margins[fields.TLIMIT_MEMORY_MAX]),
     )
     return None if limits == TemperatureLimits() else limits
 

@@ -44,12 +44,20 @@ def close_library() -> None:
 
 
 def read_versions() -> NvmlVersions:
-    cuda = optional("nvmlSystemGetCudaDriverVersion_v2")
+    cuda = _cuda_version()
     return NvmlVersions(
         driver=optional("nvmlSystemGetDriverVersion"),
         nvml=optional("nvmlSystemGetNVMLVersion"),
         cuda=None if not cuda else f"{cuda // 1000}.{cuda % 1000 // 10}",
     )
+
+
+def _cuda_version() -> int | None:
+    """NVML asks libcuda.so.1. Without that it says LIBRARY_NOT_FOUND, and is itself as good as before."""
+    try:
+        return int(ask("nvmlSystemGetCudaDriverVersion_v2"))
+    except (LibraryMissing, Unsupported):
+        return None
 
 
 def driver_version() -> tuple[int, ...]:

@@ -3,9 +3,10 @@
 from bee_bus.documents.gpu.state import EccCounts, GpuProcess, GpuState, RemapAvailability, SramErrors
 from bee_gpu.nvml import structures
 from bee_gpu.nvml.counters import read_counters
+from bee_gpu.nvml.errors import LibraryUnusable, NvmlError
 from bee_gpu.nvml.fields import scaled
 from bee_gpu.nvml.handles import Handle, Reader
-from bee_gpu.nvml.library import optional
+from bee_gpu.nvml.library import ask as ask_library
 from bee_gpu.nvml.links import read_fabric, read_nvlinks
 from bee_gpu.nvml.structures import versioned
 from bee_gpu.nvml.words import COMPUTE_MODES, word
@@ -127,8 +128,18 @@ def _processes(ask: Reader) -> tuple[GpuProcess, ...]:
                 GpuProcess(
                     pid=process.pid,
                     kind=kind,
-                    name=optional("nvmlSystemGetProcessName", process.pid),
+                    name=_process_name(process.pid),
                     memory_bytes=None if memory in (None, _NO_MEMORY_FIGURE) else memory,
                 )
             )
     return tuple(found)
+
+
+def _process_name(pid: int) -> str | None:
+    """NVML looks into /proc for it, which may be forbidden, or the process gone: no fault of the GPU."""
+    try:
+        return str(ask_library("nvmlSystemGetProcessName", pid))
+    except LibraryUnusable:
+        raise
+    except NvmlError:
+        return None

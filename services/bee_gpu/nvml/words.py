@@ -64,6 +64,9 @@ FABRIC_CONFIGURATIONS = {
     3: "wrong chassis serial number",
     4: "no partition",
     5: "too few NVLinks",
+    6: "incompatible GPU firmware",
+    7: "invalid location",
+    8: "invalid state of the GPU",
 }
 
 EVENT_KINDS = {

@@ -20,6 +20,8 @@ REASONS = {
     "hw_thermal": 0x40,
     "hw_power_brake": 0x80,
     "display_clocks": 0x100,
+    "board_limit": 0x200,
+    "reliability": 0x400,
 }
 # The counter of nanoseconds that runs while a reason holds.
 _COUNTERS = {

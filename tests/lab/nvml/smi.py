@@ -176,6 +176,7 @@ def _clocks(identity: GpuIdentity, state: GpuState, sample: GpuSample) -> dict[s
             bool((sample.clock_event_reasons or 0) & reason.mask), "Active", "Not Active"
         )
         for reason in REASONS
+        if reason.name in _SMI_REASONS  # the captured ones are older than the newest two
     }
     return {
         **reasons,

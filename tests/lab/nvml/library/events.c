@@ -9,6 +9,7 @@ static const double LOOK_SECONDS = 0.05; /* the real one sleeps in the kernel: w
 struct event_set {
     unsigned long long wanted[MAX_GPUS];
     unsigned int delivered[MAX_EVENTS], delivered_count; /* by the event's number, so a new file changes nothing */
+    bool undefined; /* nvml.h: its state after an unknown error of nvmlDeviceRegisterEvents; it can be freed only */
     struct event_set *next;
 };
 
@@ -66,7 +67,13 @@ EXPORT nvmlReturn_t nvmlDeviceGetSupportedEventTypes(nvmlDevice_t device, unsign
 
 /* What is due already is history: a set sees only what comes after it was told of the GPU. */
 EXPORT nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long types, nvmlEventSet_t set) {
-    ON(device);
+    Gpu gpu;
+    nvmlReturn_t status = call_on(device, __func__, &gpu);
+    machine_lock();
+    if (status == NVML_ERROR_UNKNOWN && known(set)) set->undefined = true;
+    if (status == NVML_SUCCESS && known(set) && set->undefined) status = NVML_ERROR_UNKNOWN;
+    machine_unlock();
+    if (status) return status;
     if (gpu.event_types.error) return gpu.event_types.error;
     if (types & ~value_of(&gpu, &gpu.event_types)) return NVML_ERROR_NOT_SUPPORTED;
     machine_lock();
@@ -86,6 +93,7 @@ static nvmlReturn_t look(struct event_set *set, nvmlEventData_t *out) {
     const Machine *machine = machine_now();
     if (machine == NULL) return NVML_ERROR_UNKNOWN;
     if (!known(set)) return NVML_ERROR_INVALID_ARGUMENT;
+    if (set->undefined) return NVML_ERROR_UNKNOWN;
     if (machine->driver != DRIVER_LOADED) return NVML_ERROR_DRIVER_NOT_LOADED;
     for (unsigned int i = 0; i < machine->event_count; i++) {
         const Event *event = &machine->events[i];
