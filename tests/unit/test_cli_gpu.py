@@ -97,7 +97,7 @@ def test_what_a_gpu_cannot_tell_is_a_dash_and_not_zero() -> None:
 
 def test_reasons_are_each_named() -> None:
     assert reasons(BUSY) == ["hw thermal", "hw slowdown", "sw thermal", "power cap"]
-    assert reasons(GpuSample(unix_seconds=0, clock_event_reasons=0x400)) == ["0x400"]
+    assert reasons(GpuSample(unix_seconds=0, clock_event_reasons=0x800)) == ["0x800"]
 
 
 def test_the_draw_of_this_moment_comes_first() -> None:

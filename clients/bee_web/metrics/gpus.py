@@ -14,7 +14,9 @@ KIB = 1024
 
 # What holds the clocks back, of the reasons why they are what they are (nvml.h, nvmlClocksEventReasons); that
 # nothing is to be done, or that somebody has set them, is none of it.
-_THROTTLES = frozenset({"hw thermal", "power brake", "hw slowdown", "sw thermal", "power cap"})
+_THROTTLES = frozenset(
+    {"hw thermal", "power brake", "hw slowdown", "sw thermal", "power cap", "board limit", "reliability"}
+)
 _HELD_SECONDS = {
     "power_cap": "sw_power_cap_seconds",
     "thermal": "thermal_seconds",
