@@ -20,9 +20,7 @@ TEXT_LIMIT = 300
 UNRECOGNISED = "kernel.unrecognised"
 
 # An instance of a GPU in MIG mode is named behind the address (kernel_rc.c of NVIDIA's open modules).
-_XID = re.compile(
-    r"NVRM: Xid \(PCI:(?P<pci>[0-9a-fA-F:.]{7,18})(?: [^()]{1,40})?\): (?P<number>\d{1,6})\b"
-)
+_XID = re.compile(r"NVRM: Xid \(PCI:(?P<pci>[0-9a-fA-F:.]{7,18})(?: [^()]{1,40})?\): (?P<number>\d{1,6})\b")
 _DETAIL = re.compile(r"^\s|: {2,}\S")  # an indented line belongs to the message before it
 _ADDRESS = re.compile(r"\b[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]\b")
 _NVME_NAMESPACE = re.compile(r"(nvme\d+)(?:c\d+)?n\d+.*")
