@@ -253,6 +253,14 @@ def test_all_slow_together_fall_below_the_floor_of_their_memory(make: Make) -> N
     assert all(ended.at(address) == {"below-floor"} for address in fake.pci_addresses)
 
 
+def test_a_kernel_that_is_loaded_first_is_not_taken_for_slow_memory(make: Make) -> None:
+    fake = make(count=1)
+    for kind in ("read", "write", "copy"):
+        fake.wait(0, 0.5, f"bandwidth_{kind}", nth=1)  # so that there is time for one round alone
+    ended = run(fake, "--phases", "bandwidth")
+    assert (ended.code, ended.rules) == (0, {})
+
+
 def test_a_known_model_is_judged_by_its_floor_even_alone(make: Make) -> None:
     fake = make("h100", count=1, memory_mib=128)
     phases = ("--phases", "gemm-bf16,gemm-fp8,bandwidth,transfer", "--size-mb", "40")
