@@ -46,9 +46,14 @@ def worker_command() -> tuple[str, ...]:
 
 
 def worker_environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Ours, with the packages that we were started with: an installed program finds them by itself alone."""
+    """Ours, with the packages that we were started with: an installed program finds them by itself alone.
+
+    Kernels are loaded, and compiled where there is PTX alone, while a worker starts, which has its own
+    patience: left to the driver it would be in the midst of a phase (CUDA 12.2 and later).
+    """
     packages = os.pathsep.join(path for path in sys.path if path)
-    return {**os.environ, "PYTHONPATH": packages, "PYTHONNOUSERSITE": "1", **more}
+    ours = {"PYTHONPATH": packages, "PYTHONNOUSERSITE": "1", "CUDA_MODULE_LOADING": "EAGER"}
+    return {**os.environ, **ours, **more}
 
 
 @dataclass(frozen=True)
